@@ -1,0 +1,90 @@
+"""Putting the parts together from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from locard.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from locard.ingest.consumer import Consumer
+    from locard.ingest.eventlog import EventLogReader, EventLogWriter
+    from locard.ingest.eventlog.kafka import KafkaSettings
+
+
+def kafka_settings(settings: Settings, bootstrap: str) -> KafkaSettings:
+    """Return what the Kafka log needs."""
+    from locard.ingest.eventlog.kafka import KafkaSettings
+
+    return KafkaSettings(
+        bootstrap=bootstrap,
+        topic=settings.kafka_topic,
+        group=settings.kafka_group,
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication,
+        retention=timedelta(hours=settings.retention_hours),
+    )
+
+
+@contextmanager
+def log_writer(settings: Settings) -> Iterator[EventLogWriter]:
+    """Open the configured event log for appending."""
+    writer: EventLogWriter
+    if settings.kafka:
+        from locard.ingest.eventlog.kafka import KafkaWriter
+
+        writer = KafkaWriter(kafka_settings(settings, settings.kafka))
+    else:
+        from locard.ingest.eventlog.embedded import EmbeddedWriter
+
+        writer = EmbeddedWriter(settings.home / "log.sqlite")
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+@contextmanager
+def log_reader(settings: Settings) -> Iterator[EventLogReader]:
+    """Open the configured event log for reading."""
+    reader: EventLogReader
+    if settings.kafka:
+        from locard.ingest.eventlog.kafka import KafkaReader
+
+        reader = KafkaReader(kafka_settings(settings, settings.kafka))
+    else:
+        from locard.ingest.eventlog.embedded import EmbeddedReader
+
+        retention = timedelta(hours=settings.retention_hours)
+        reader = EmbeddedReader(settings.home / "log.sqlite", retention)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+@contextmanager
+def consumer(settings: Settings) -> Iterator[Consumer]:
+    """Build the consumer on the configured log, lake, keys and quarantine."""
+    from locard.ingest.batch import BatchLimits
+    from locard.ingest.consumer import Consumer
+    from locard.ingest.lake import LakeWriter
+    from locard.ingest.quarantine import Quarantine
+    from locard.redaction import Keyring, presidio_pool
+
+    keyring = Keyring.open_or_create(settings.home / "keys")
+    lake = LakeWriter(settings.lake_path)
+    quarantine = Quarantine(
+        settings.home / "quarantine", keyring.quarantine_public_key(), settings.quarantine_limit
+    )
+    pool = presidio_pool(
+        keyring.pseudonymizer(),
+        workers=settings.redaction_workers,
+        seconds_per_event=settings.redaction_seconds,
+    )
+    limits = BatchLimits(rows=settings.batch_rows, age=settings.batch_seconds)
+    with pool, log_reader(settings) as reader:
+        yield Consumer(reader, pool, lake, quarantine, limits=limits)

@@ -1,0 +1,72 @@
+"""The command `locard`: options that all commands share, and how errors become exit statuses.
+
+Exit status 0: done. 1: done, and something was found (a reject, a finding). 2: could not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Final
+
+import click
+
+from locard.cli.ingesting import consume, import_
+from locard.cli.questions import sessions, sql, timeline
+from locard.cli.settings import load_settings
+from locard.schema import LocardError
+
+COULD_NOT: Final = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="Where log, lake, keys and configuration are (or LOCARD_HOME; default .locard).",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks and debugging messages.")
+@click.version_option(package_name="locard")
+@click.pass_context
+def locard(context: click.Context, home: Path | None, debug: bool) -> None:
+    """The flight recorder for AI agents."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if not debug:  # their warnings are about retries, and name hosts at every one
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    context.obj = load_settings(home)
+
+
+for command in (import_, consume, sessions, timeline, sql):
+    locard.add_command(command)
+
+
+def run() -> int:
+    """Run the command line and return its exit status."""
+    try:
+        status = locard.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return COULD_NOT
+    except LocardError as error:
+        return _told(str(error))
+    except BrokenPipeError:  # `locard … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _told(f"{error.filename or 'a file'}: {error.strerror}; check it, then again")
+    return status if isinstance(status, int) else 0
+
+
+def _told(message: str) -> int:
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    click.echo(f"locard: {message}", err=True)
+    return COULD_NOT

@@ -1,0 +1,86 @@
+"""Configuration: `locard.toml` in the home directory, and `LOCARD_*` variables over it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from locard.schema import CannotContinue
+
+DEFAULT_HOME = Path(".locard")
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured; `docs/configuration.md` says what each key puts at stake."""
+
+    model_config = SettingsConfigDict(env_prefix="LOCARD_", extra="ignore", frozen=True)
+
+    home: Path = Field(DEFAULT_HOME, description="Where log, lake, keys and quarantine are kept.")
+    lake: Path | None = Field(None, description="The lake, where it is not `lake` in the home.")
+    kafka: str | None = Field(
+        None, description="`host:port` of Kafka; without it the embedded log is used."
+    )
+    kafka_topic: str = Field("locard.events", description="The raw topic.")
+    kafka_group: str = Field("locard-consumer", description="The consumer group.")
+    kafka_partitions: int = Field(6, ge=1, description="Partitions of a topic that is made.")
+    kafka_replication: int = Field(1, ge=1, description="Replicas of a topic that is made.")
+    retention_hours: float = Field(
+        24, gt=0, description="How long the event log keeps what redaction has not seen."
+    )
+    redaction_workers: int = Field(2, ge=1, description="Processes that redact.")
+    redaction_seconds: float = Field(
+        30, gt=0, description="What redacting one event may take before it goes to quarantine."
+    )
+    quarantine_limit: int = Field(
+        10_000, ge=1, description="Quarantined records at which the consumer stops."
+    )
+    batch_rows: int = Field(20_000, ge=1, description="Rows at which a batch is published.")
+    batch_seconds: float = Field(5, gt=0, description="Age at which a batch is published.")
+
+    @property
+    def lake_path(self) -> Path:
+        """Where the lake is."""
+        return self.lake or self.home / "lake"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the interface's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the interface's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, and variables over the file."""
+        home = init_settings().get("home") or env_settings().get("home") or DEFAULT_HOME
+        file = TomlConfigSettingsSource(settings_cls, Path(home) / "locard.toml")
+        return init_settings, env_settings, file
+
+
+def load_settings(home: Path | None) -> Settings:
+    """Return the configuration for this home, or for the default one.
+
+    Raises:
+        CannotContinue: the file or a variable has a value that is not allowed.
+    """
+    given: dict[str, Any] = {"home": home} if home else {}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise CannotContinue(
+            f"configuration key `{key}`: {first['msg']}; correct LOCARD_{key.upper()} or `{key}` "
+            "in locard.toml"
+        ) from None
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise CannotContinue(f"locard.toml cannot be read: {error}; correct it") from error

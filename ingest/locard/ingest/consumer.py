@@ -1,0 +1,222 @@
+"""The consumer: read, decode, redact, batch, publish.
+
+Everything before publishing is the idempotency zone: it can be dropped at any moment and done
+again, because the lake alone says where a partition continues. So losing partitions to another
+consumer means to forget, and stopping means to publish what is ready and leave the rest in the log.
+
+Memory is bounded: while as many records are under way as `most_in_flight` allows, none are read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
+from locard.ingest.decode import Decoded, Refused, decode
+from locard.ingest.eventlog import EventLogReader, RawRecord
+from locard.ingest.lake import LakeWriter
+from locard.ingest.quarantine import Quarantine
+from locard.ingest.segments import next_offsets
+from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult
+from locard.schema import Event, RetryableError, utc_now
+
+log = logging.getLogger(__name__)
+
+_CHUNK: Final = 64  # events handed to a redaction worker at once
+_POLL_SECONDS: Final = 0.2
+_ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
+_LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
+
+
+class Redaction(Protocol):
+    """What the consumer needs of a `RedactionPool`."""
+
+    @property
+    def pending(self) -> int:
+        """The number of events submitted and not collected."""
+        ...
+
+    def submit(self, events: Sequence[Event]) -> None:
+        """Take events to redact."""
+        ...
+
+    def collect(self, timeout: float) -> list[RedactionResult]:
+        """Return what is complete, in order of submission."""
+        ...
+
+    def discard(self) -> None:
+        """Forget what was submitted."""
+        ...
+
+
+@dataclass
+class ConsumerCounts:
+    """What the consumer did since it started; every record read ends in exactly one of the rest."""
+
+    read: int = 0
+    published: int = 0
+    quarantined: Counter[str] = field(default_factory=Counter)
+    commits: int = 0
+    redactions: Counter[str] = field(default_factory=Counter)
+
+
+class Consumer:
+    """Moves records from the log into the lake.
+
+    Args:
+        most_in_flight: records between reading and publishing; backpressure above it.
+        pause: how to wait between tries; tests pass another.
+    """
+
+    def __init__(
+        self,
+        reader: EventLogReader,
+        redaction: Redaction,
+        lake: LakeWriter,
+        quarantine: Quarantine,
+        *,
+        limits: BatchLimits = DEFAULT_LIMITS,
+        most_in_flight: int = 50_000,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._reader = reader
+        self._redaction = redaction
+        self._lake = lake
+        self._quarantine = quarantine
+        self._limits = limits
+        self._most_in_flight = most_in_flight
+        self._pause = pause
+        self._waiting: deque[Decoded | Refused] = deque()
+        self._starts: dict[int, int] = {}
+        self._batch = Batch(limits, {})
+        self.counts = ConsumerCounts()
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Work until `should_stop()`; then publish what is redacted and return.
+
+        Raises:
+            LocardError: nothing more can be done here; its type says what to do.
+        """
+        self._reader.start(self._positions, self._forget)
+        while not should_stop():
+            self._step(_POLL_SECONDS)
+        self._publish()
+
+    def run_once(self) -> None:
+        """Work off what is in the log at this moment, and return when it is published."""
+        self._reader.start(self._positions, self._forget)
+        goal: Mapping[int, int] = {}
+        give_up = time.monotonic() + _ASSIGNMENT_SECONDS
+        while not goal:
+            if time.monotonic() > give_up:
+                raise RetryableError(
+                    "no partition was assigned to this consumer: others in its group have them "
+                    "all; let them work, or stop them first"
+                )
+            self._step(_POLL_SECONDS)
+            goal = self._reader.end_offsets()
+        while not self._has_reached(goal):
+            self._step(_POLL_SECONDS)
+            if self._all_batched(goal):
+                self._publish()
+
+    def _step(self, timeout: float) -> None:
+        """Move everything one step on."""
+        room = self._most_in_flight - len(self._waiting) - self._batch.size
+        waits = not self._waiting
+        self._take(self._reader.poll(max(0, min(room, 2_000)), timeout if waits else 0))
+        self._collect(0 if room > 0 and waits else timeout)
+        if self._batch.is_due(time.monotonic()):
+            self._publish()
+
+    def _take(self, records: Sequence[RawRecord]) -> None:
+        self.counts.read += len(records)
+        decoded = list(decode(records, utc_now()))
+        events = [item.event for item in decoded if isinstance(item, Decoded)]
+        for start in range(0, len(events), _CHUNK):
+            self._redaction.submit(events[start : start + _CHUNK])
+        self._waiting += decoded
+
+    def _collect(self, timeout: float) -> None:
+        """Give each waiting record its outcome, in the order of the log."""
+        results = iter(self._redaction.collect(timeout if self._redaction.pending else 0))
+        self._settle_refused()
+        for result in results:
+            item = self._waiting.popleft()
+            if not isinstance(item, Decoded):
+                raise AssertionError("redaction answered for a record it was not given")
+            self._settle(item, result)
+            self._settle_refused()
+
+    def _settle_refused(self) -> None:
+        while self._waiting and isinstance(self._waiting[0], Refused):
+            refused = self._waiting.popleft()
+            if isinstance(refused, Refused):
+                log.warning("refused record %s: %s", refused.record.place, refused.reason)
+                self._put_away(refused.record, refused.error_class, None)
+
+    def _settle(self, item: Decoded, result: RedactionResult) -> None:
+        match result:
+            case RedactedEvent():
+                self._batch.add(item.record, result, time.monotonic())
+                for findings in result.redaction.fields.values():
+                    self.counts.redactions.update({f.entity_type: f.count for f in findings})
+            case FailedRedaction():
+                log.warning("record %s: %s", item.record.place, result.error_class)
+                self._put_away(item.record, result.error_class, item.event)
+
+    def _put_away(self, record: RawRecord, error_class: str, event: Event | None) -> None:
+        """Quarantine first, durably; only then may the position move past the record."""
+        self._quarantine.put(record, error_class, event, utc_now())
+        self._batch.add_quarantined(record, error_class, time.monotonic())
+        self.counts.quarantined[error_class] += 1
+
+    def _publish(self) -> None:
+        segments = self._batch.segments
+        if not segments:
+            return
+        wait = 0.5
+        while True:
+            try:
+                with self._reader.assignment_held() as is_ours:
+                    if not is_ours:
+                        return  # the next poll forgets it; whoever has it now reads it again
+                    self._lake.publish(segments, utc_now())
+                break
+            except RetryableError as error:
+                log.warning("publishing again in %.1f s: %s", wait, error)
+                self._pause(wait)
+                self._reader.poll(0, 0)  # stay a member of the group
+                if not self._batch.segments:
+                    return  # the partitions were taken away meanwhile
+                wait = min(wait * 2, _LONGEST_PAUSE)
+        self.counts.published += sum(len(segment.rows) for segment in segments)
+        self.counts.commits += 1
+        positions = next_offsets(segments)
+        self._starts |= positions
+        self._batch = Batch(self._limits, self._starts)
+        self._reader.commit(positions)
+
+    def _positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        self._forget()
+        self._starts = dict(self._lake.next_offsets(self._reader.topic_id, partitions))
+        self._batch = Batch(self._limits, self._starts)
+        return self._starts
+
+    def _forget(self) -> None:
+        """Drop what is under way; whoever has the partitions next reads it again."""
+        self._redaction.discard()
+        self._waiting.clear()
+        self._batch = Batch(self._limits, self._starts)
+
+    def _all_batched(self, goal: Mapping[int, int]) -> bool:
+        batched = self._starts | next_offsets(self._batch.segments)
+        return all(batched.get(n, 0) >= end for n, end in goal.items())
+
+    def _has_reached(self, goal: Mapping[int, int]) -> bool:
+        return all(self._starts.get(partition, 0) >= end for partition, end in goal.items())

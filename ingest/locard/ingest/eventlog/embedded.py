@@ -1,0 +1,271 @@
+"""The event log as one SQLite file, for one machine: no service to start.
+
+Several processes may append; one reads. SQLite's journal in WAL mode with `synchronous=FULL` makes
+a returned append durable. A record's row id is its partition and offset in one integer, so that
+reading on is a range scan. What was published is deleted after a while and overwritten, since the
+log holds what redaction has not seen.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, TextIO
+
+from locard.ingest.eventlog import OutgoingRecord, RawRecord, check_sizes
+from locard.schema import CannotContinue, EvidenceGap, RetryableError
+
+_FORMAT: Final = 1
+_PARTITIONS: Final = 4
+_OFFSET_BITS: Final = 48  # of the row id; the partition stands above them
+_POLL_SECONDS: Final = 0.02
+_BUSY_SECONDS: Final = 30.0
+DEFAULT_RETENTION: Final = timedelta(hours=24)
+
+_SCHEMA: Final = """
+CREATE TABLE about (format INTEGER NOT NULL, topic_id TEXT NOT NULL);
+CREATE TABLE partitions (
+    partition INTEGER PRIMARY KEY, begin_offset INTEGER NOT NULL, end_offset INTEGER NOT NULL,
+    committed INTEGER
+);
+CREATE TABLE records (id INTEGER PRIMARY KEY, appended_at INTEGER NOT NULL, value BLOB NOT NULL);
+"""
+
+
+class EmbeddedLog:
+    """The file: what writer and reader share.
+
+    Args:
+        path: made with its directory if it does not exist.
+
+    Raises:
+        CannotContinue: the file cannot be made, is no event log, or is of a newer format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self.translated_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+        self.topic_id, self.partitions = self._about()
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            self.connection.execute(f"PRAGMA {pragma}")
+        with self.transaction():
+            if self.connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return
+            for statement in _SCHEMA.split(";"):
+                self.connection.execute(statement)
+            self.connection.execute("INSERT INTO about VALUES (?, ?)", (_FORMAT, uuid.uuid4().hex))
+            self.connection.executemany(
+                "INSERT INTO partitions VALUES (?, 0, 0, NULL)", ((n,) for n in range(_PARTITIONS))
+            )
+
+    def _about(self) -> tuple[str, int]:
+        with self.translated_errors():
+            found, topic_id = self.connection.execute("SELECT format, topic_id FROM about").fetchone()
+            (count,) = self.connection.execute("SELECT count(*) FROM partitions").fetchone()
+        if found != _FORMAT:
+            raise CannotContinue(
+                f"the event log {self.path} has format {found} and this program knows {_FORMAT}; "
+                "install the version of Locard that wrote it"
+            )
+        return topic_id, count
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the file's write lock; all or nothing of the block lasts."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Turn what SQLite raises into what the caller has to do."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise RetryableError(
+                    f"the event log {self.path} is held by another process; try again"
+                ) from error
+            raise CannotContinue(
+                f"the event log {self.path} cannot be used: {error}; "
+                "check that its disk has room and its directory is writable"
+            ) from error
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise CannotContinue(
+                f"the event log {self.path} cannot be used: {error}; "
+                "move it away if it is damaged, or name another directory with --home"
+            ) from error
+
+
+class EmbeddedWriter:
+    """Appends to an embedded log; see `EventLogWriter`."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = EmbeddedLog(path)
+
+    @property
+    def topic_id(self) -> str:
+        """The id that the file got when it was made."""
+        return self._log.topic_id
+
+    def append(self, records: Sequence[OutgoingRecord]) -> None:
+        """Append all records or none; durable on return."""
+        check_sizes(records)
+        log = self._log
+        with log.translated_errors(), log.transaction():
+            now = time.time_ns() // 1000
+            ends = dict(log.connection.execute("SELECT partition, end_offset FROM partitions"))
+            rows = []
+            for record in records:
+                partition = zlib.crc32(record.key) % log.partitions
+                rows.append((_row_id(partition, ends[partition]), now, record.value))
+                ends[partition] += 1
+            log.connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+            log.connection.executemany(
+                "UPDATE partitions SET end_offset = ? WHERE partition = ?",
+                ((end, partition) for partition, end in ends.items()),
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._log.connection.close()
+
+
+class EmbeddedReader:
+    """Reads all partitions of an embedded log; see `EventLogReader`.
+
+    Raises:
+        RetryableError: another process reads it already.
+    """
+
+    def __init__(self, path: Path, retention: timedelta = DEFAULT_RETENTION) -> None:
+        self._log = EmbeddedLog(path)
+        self._retention = retention
+        self._lease = self._take_lease()
+        self._next: dict[int, int] = {}
+
+    def _take_lease(self) -> TextIO:
+        """Two readers would both publish; the second is told so before it begins."""
+        lease = self._log.path.with_suffix(".reader").open("w")
+        try:
+            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lease.close()
+            self._log.connection.close()
+            raise RetryableError(
+                f"the event log {self._log.path} is being read by another process; "
+                "let that one work, or stop it first"
+            ) from error
+        return lease
+
+    @property
+    def topic_id(self) -> str:
+        """The id that the file got when it was made."""
+        return self._log.topic_id
+
+    def start(
+        self,
+        positions: Callable[[Sequence[int]], Mapping[int, int]],
+        on_revoked: Callable[[], None],  # noqa: ARG002 - nobody else can take a partition
+    ) -> None:
+        """Begin where `positions` says."""
+        partitions = range(self._log.partitions)
+        known = positions(partitions)
+        self._next = {partition: known.get(partition, 0) for partition in partitions}
+
+    def poll(self, most_records: int, timeout: float) -> list[RawRecord]:
+        """Return the next records, a fair share of each partition."""
+        give_up = time.monotonic() + timeout
+        while most_records:
+            records = self._read(most_records)
+            if records or time.monotonic() >= give_up:
+                return records
+            time.sleep(_POLL_SECONDS)
+        return []
+
+    def _read(self, most_records: int) -> list[RawRecord]:
+        records: list[RawRecord] = []
+        share = max(1, most_records // len(self._next))
+        with self._log.translated_errors():
+            for partition, begin in self._begin_offsets():
+                if self._next[partition] < begin:
+                    raise EvidenceGap(
+                        f"records {self._next[partition]} to {begin - 1} of partition {partition} "
+                        f"are no longer in the event log {self._log.path} and not in the lake; "
+                        "is this the lake that belongs to this log?"
+                    )
+                records += self._read_partition(partition, share)
+        return records
+
+    def _begin_offsets(self) -> list[tuple[int, int]]:
+        return self._log.connection.execute(
+            "SELECT partition, begin_offset FROM partitions ORDER BY partition"
+        ).fetchall()
+
+    def _read_partition(self, partition: int, most: int) -> Iterator[RawRecord]:
+        rows = self._log.connection.execute(
+            "SELECT id, appended_at, value FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            (_row_id(partition, self._next[partition]), _row_id(partition + 1, 0), most),
+        )
+        for row_id, appended_at, value in rows.fetchall():
+            offset = row_id - _row_id(partition, 0)
+            self._next[partition] = offset + 1
+            moment = datetime.fromtimestamp(appended_at / 1e6, UTC)
+            yield RawRecord(self.topic_id, partition, offset, moment, value)
+
+    def assignment_held(self) -> AbstractContextManager[bool]:
+        """Nobody else can take a partition."""
+        return nullcontext(enter_result=True)
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Note the positions, and delete what was published longer ago than the retention."""
+        oldest = time.time_ns() // 1000 - int(self._retention.total_seconds() * 1e6)
+        connection = self._log.connection
+        with self._log.translated_errors(), self._log.transaction():
+            for partition, offset in positions.items():
+                expired = (_row_id(partition, 0), _row_id(partition, offset), oldest)
+                connection.execute(
+                    "DELETE FROM records WHERE id >= ? AND id < ? AND appended_at < ?", expired
+                )
+                (first,) = connection.execute(
+                    "SELECT coalesce(min(id), ?) FROM records WHERE id >= ? AND id < ?",
+                    (_row_id(partition, offset), *expired[:2]),
+                ).fetchone()
+                connection.execute(
+                    "UPDATE partitions SET committed = ?, begin_offset = ? WHERE partition = ?",
+                    (offset, first - _row_id(partition, 0), partition),
+                )
+
+    def end_offsets(self) -> Mapping[int, int]:
+        """Return the end of each partition."""
+        with self._log.translated_errors():
+            return dict(
+                self._log.connection.execute("SELECT partition, end_offset FROM partitions")
+            )
+
+    def close(self) -> None:
+        """Let the next reader in."""
+        self._log.connection.close()
+        self._lease.close()
+
+
+def _row_id(partition: int, offset: int) -> int:
+    return partition << _OFFSET_BITS | offset

@@ -1,0 +1,306 @@
+"""The event log on Apache Kafka.
+
+Producers are idempotent and wait for all replicas. The consumer belongs to a group, so adding
+processes shares out the partitions; where each continues is read from the lake and never from
+Kafka. An offset that is gone is an error, never skipped.
+
+The client calls a rebalance listener on a thread of its own. Here the listener only notes what
+happened; the reader acts on it at its next `poll`, on the thread of its owner.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import (
+    KafkaConfigurationError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAlreadyExistsError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, RawRecord, check_sizes
+from locard.schema import CannotContinue, EvidenceGap, RetryableError
+
+_ROOM: Final = 64 * 1024  # for a record's key and framing beside its value
+_SECONDS_TO_SEND: Final = 60.0
+_FETCH_BYTES: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """Which topic on which cluster.
+
+    Args:
+        bootstrap: `host:port`, several separated by commas.
+        topic: made if it does not exist.
+        group: the consumer group; its members share the partitions.
+        partitions: of a topic that is made.
+        replication: of a topic that is made.
+        retention: of a topic that is made. The topic holds what redaction has not seen: short.
+        security: more settings of kafka-python's clients, such as `sasl_mechanism`.
+    """
+
+    bootstrap: str
+    topic: str = "locard.events"
+    group: str = "locard-consumer"
+    partitions: int = 6
+    replication: int = 1
+    retention: timedelta = timedelta(hours=24)
+    security: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def client(self) -> dict[str, Any]:
+        """The settings that every client needs."""
+        return {"bootstrap_servers": self.bootstrap.split(","), **dict(self.security)}
+
+
+def ensure_topic(settings: KafkaSettings) -> str:
+    """Make the topic if it does not exist, and return its id.
+
+    Raises:
+        RetryableError: the cluster cannot be reached.
+        CannotContinue: the cluster refuses.
+    """
+    with _translated(settings), _closing(KafkaAdminClient(**settings.client)) as admin:
+        found = admin.describe_topics([settings.topic])[0]
+        if found["topic_id"] is None or found["error_code"]:
+            _create_topic(admin, settings)
+            found = admin.describe_topics([settings.topic])[0]
+        return str(found["topic_id"])
+
+
+def _create_topic(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
+    config = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(int(settings.retention.total_seconds() * 1000)),
+        "max.message.bytes": str(LARGEST_RECORD + _ROOM),
+    }
+    topic = {
+        "num_partitions": settings.partitions,
+        "replication_factor": settings.replication,
+        "configs": config,
+    }
+    try:
+        admin.create_topics({settings.topic: topic}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        return  # another process was faster
+
+
+class KafkaWriter:
+    """Appends to the topic; see `EventLogWriter`."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self.topic_id = ensure_topic(settings)
+        with _translated(settings):
+            self._producer = KafkaProducer(
+                **settings.client,
+                acks="all",
+                enable_idempotence=True,
+                compression_type="gzip",
+                linger_ms=5,
+                max_request_size=LARGEST_RECORD + _ROOM,
+                buffer_memory=4 * LARGEST_RECORD,
+                delivery_timeout_ms=int(_SECONDS_TO_SEND * 1000),
+                max_block_ms=int(_SECONDS_TO_SEND * 1000),
+            )
+
+    def append(self, records: Sequence[OutgoingRecord]) -> None:
+        """Return when all replicas have all records."""
+        check_sizes(records)
+        with _translated(self._settings):
+            sent = [
+                self._producer.send(self._settings.topic, key=record.key, value=record.value)
+                for record in records
+            ]
+            self._producer.flush(timeout=_SECONDS_TO_SEND)
+            for future in sent:
+                future.get(timeout=_SECONDS_TO_SEND)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._producer.close(timeout=5)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes what the group decided. Called on the client's thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.has_lost = False
+        self.has_new = False
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        with self.lock:  # waits for a publish under way, so that the next owner sees it
+            self.has_lost = self.has_lost or bool(revoked)
+
+    def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
+        with self.lock:
+            self.has_lost = self.has_lost or bool(lost)
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        with self.lock:
+            self.has_new = self.has_new or bool(assigned)
+
+    @property
+    def has_changed(self) -> bool:
+        return self.has_lost or self.has_new
+
+
+class KafkaReader:
+    """Reads the partitions that the group assigns; see `EventLogReader`."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._topic_id = ensure_topic(settings)
+        self._listener = _Listener()
+        self._positions: Callable[[Sequence[int]], Mapping[int, int]] = lambda _: {}
+        self._on_revoked: Callable[[], None] = lambda: None
+        self._is_paused = False
+        with _translated(settings):
+            self._consumer = KafkaConsumer(
+                **settings.client,
+                group_id=settings.group,
+                enable_auto_commit=False,
+                auto_offset_reset="none",  # an offset that is gone must be an error
+                max_partition_fetch_bytes=_FETCH_BYTES,
+                fetch_max_bytes=4 * _FETCH_BYTES,
+                max_poll_interval_ms=600_000,
+            )
+
+    @property
+    def topic_id(self) -> str:
+        """The id that the cluster gave the topic; made again, it has another."""
+        return self._topic_id
+
+    def start(
+        self,
+        positions: Callable[[Sequence[int]], Mapping[int, int]],
+        on_revoked: Callable[[], None],
+    ) -> None:
+        """Join the group; partitions come with the first polls."""
+        self._positions = positions
+        self._on_revoked = on_revoked
+        with _translated(self._settings):
+            self._consumer.subscribe([self._settings.topic], listener=self._listener)
+
+    def poll(self, most_records: int, timeout: float) -> list[RawRecord]:
+        """Return the next records of the assigned partitions."""
+        with _translated(self._settings):
+            self._follow_assignment()
+            self._pause(most_records == 0)
+            try:
+                polled = self._consumer.poll(
+                    timeout_ms=int(timeout * 1000), max_records=most_records or None
+                )
+            except OffsetOutOfRangeError as error:
+                raise self._gap(error.args[0]) from error
+            except NoOffsetForPartitionError:
+                if not self._listener.has_changed:
+                    raise
+                polled = {}  # assigned within this poll; positions follow
+            if self._listener.has_changed:
+                # Whatever came with the change was read from positions that are not the lake's.
+                self._follow_assignment()
+                return []
+        return [self._raw(record) for records in polled.values() for record in records]
+
+    @contextmanager
+    def assignment_held(self) -> Iterator[bool]:
+        """Keep the group from taking partitions away; yields whether it has done so already."""
+        with self._listener.lock:
+            yield not self._listener.has_lost
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Tell the group how far the lake is; a commit that fails says nothing about the lake."""
+        offsets = {
+            TopicPartition(self._settings.topic, partition): OffsetAndMetadata(offset, "", -1)
+            for partition, offset in positions.items()
+        }
+        try:
+            self._consumer.commit(offsets)
+        except KafkaError:
+            return  # only a signal of lag; the next one will carry it
+
+    def end_offsets(self) -> Mapping[int, int]:
+        """Return the end of each assigned partition."""
+        with _translated(self._settings):
+            ends = self._consumer.end_offsets(list(self._consumer.assignment()))
+        return {partition.partition: offset for partition, offset in ends.items()}
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close(autocommit=False)
+
+    def _follow_assignment(self) -> None:
+        """Forget what was taken away, and seek what was given to where the lake stands."""
+        with self._listener.lock:
+            changed = self._listener.has_changed
+            self._listener.has_lost = self._listener.has_new = False
+        if not changed:
+            return
+        self._on_revoked()
+        assigned = sorted(self._consumer.assignment(), key=lambda p: int(p.partition))
+        positions = self._positions([partition.partition for partition in assigned])
+        for partition in assigned:
+            self._consumer.seek(partition, positions.get(partition.partition, 0))
+        self._is_paused = False
+        self._consumer.resume(*assigned)
+
+    def _pause(self, wanted: bool) -> None:
+        if wanted != self._is_paused:
+            change = self._consumer.pause if wanted else self._consumer.resume
+            change(*self._consumer.assignment())
+            self._is_paused = wanted
+
+    def _raw(self, record: Any) -> RawRecord:
+        moment = datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC)
+        value = record.value or b""
+        return RawRecord(self._topic_id, record.partition, record.offset, moment, value)
+
+    def _gap(self, offsets: Mapping[TopicPartition, int]) -> EvidenceGap:
+        begins = self._consumer.beginning_offsets(list(offsets))
+        lost = "; ".join(
+            f"partition {partition.partition}: wanted offset {offset}, the log begins at "
+            f"{begins[partition]}"
+            for partition, offset in offsets.items()
+        )
+        return EvidenceGap(
+            f"records of topic {self._settings.topic} are gone from Kafka and not in the lake "
+            f"({lost}); is this the lake that belongs to this topic?"
+        )
+
+
+@contextmanager
+def _closing(client: Any) -> Iterator[Any]:
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _translated(settings: KafkaSettings) -> Iterator[None]:
+    """Turn what the client raises into what the caller has to do. Its text quotes no record."""
+    try:
+        yield
+    except (KafkaConfigurationError, ValueError) as error:
+        raise CannotContinue(
+            f"Kafka at {settings.bootstrap} cannot be used as configured: {error}; "
+            "correct LOCARD_KAFKA and what belongs to it"
+        ) from error
+    except KafkaError as error:
+        what = f"Kafka at {settings.bootstrap} did not answer ({type(error).__name__})"
+        if getattr(error, "retriable", True):
+            raise RetryableError(f"{what}; see that it runs and is reachable, then again") from error
+        raise CannotContinue(f"{what}; the cluster refuses, see its log") from error

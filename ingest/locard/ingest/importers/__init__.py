@@ -1,0 +1,1 @@
+"""Importers: records that somebody else wrote become events, the same ones each time."""

@@ -1,0 +1,216 @@
+"""The lake's one writer: a Parquet file, made durable, and then one atomic Delta commit.
+
+The commit adds the file, moves each partition's next offset (Delta's application transaction) and
+carries the segments' manifests: all of it happens or none. delta-rs itself never calls fsync, so
+the data file and its directory are synced before the commit, the log entry and its directory after
+it, and only then does an offset count as done.
+
+Who may commit is decided by the offsets: a commit that starts elsewhere than where the lake stands
+is refused here, and one that raced another is refused by Delta. Nothing is retried blindly.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction
+
+from locard.ingest.durable import fsync_path
+from locard.ingest.segments import (
+    LAKE_COLUMNS,
+    Segment,
+    application_id,
+    check_owned,
+    manifests_json,
+    moments,
+    segments_table,
+)
+from locard.schema import (
+    LAKE_FORMAT,
+    LAKE_FORMAT_KEY,
+    CannotContinue,
+    RetryableError,
+    StateUnknown,
+    check_lake_format,
+    rfc3339,
+)
+
+PARTITION_COLUMN: Final = "ingest_date"
+MANIFESTS_KEY: Final = "locard.segments"
+_COMPRESSION: Final = "zstd"
+# Checkpoints are upkeep's, since writing one inside a commit could fail after the commit was made.
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+
+class LakeWriter:
+    """Publishes segments to the Delta table at `path`, making it if there is none.
+
+    Raises:
+        CannotContinue: it cannot be made or read, or is of another major format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._table = _open_or_create(path)
+        except (DeltaError, OSError) as error:
+            raise CannotContinue(
+                f"the lake at {path} cannot be opened: {_first_line(error)}; "
+                "check that its disk has room and its directory is writable"
+            ) from error
+        check_lake_format(self._table.metadata().configuration, str(path))
+
+    def next_offsets(self, topic_id: str, partitions: Iterable[int]) -> Mapping[int, int]:
+        """Return where each partition continues; one that was never published is left out."""
+        self._table.update_incremental()
+        found = {n: self._table.transaction_version(application_id(topic_id, n)) for n in partitions}
+        return {partition: offset for partition, offset in found.items() if offset is not None}
+
+    def publish(self, segments: Sequence[Segment], now: datetime) -> None:
+        """Add the segments to the lake, all or none, and return when they are durable.
+
+        Raises:
+            Fenced: another consumer has published one of these partitions; do not retry.
+            RetryableError: other writers were faster too often; the same call may succeed.
+            StateUnknown: whether the commit was made cannot be found out; read the lake again.
+            CannotContinue: the file or the log entry cannot be written.
+        """
+        self._table.update_incremental()
+        before = self._table.version()
+        for segment in segments:
+            check_owned(segment, self._table.transaction_version(segment.application_id))
+        try:
+            added = self._write_file(segments, now)
+        except OSError as error:
+            raise CannotContinue(
+                f"the lake at {self.path} cannot be written: {error.strerror}; "
+                "make room or correct its permissions, then start again: nothing was lost"
+            ) from error
+        self._commit(segments, added)
+        self._sync_log(before)
+
+    def _write_file(self, segments: Sequence[Segment], now: datetime) -> list[AddAction]:
+        """Write the rows to a file that no commit names yet; without rows there is none."""
+        times = moments(segments)
+        if times is None:
+            return []
+        table = segments_table(segments)
+        relative = f"{PARTITION_COLUMN}={now:%Y-%m-%d}/events-{now:%H%M%S}-{secrets.token_hex(8)}.parquet"
+        path = self.path / relative
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(
+            table,
+            path,
+            compression=_COMPRESSION,
+            write_page_checksum=True,
+            use_dictionary=True,
+        )
+        for written in (path, path.parent, self.path):
+            fsync_path(written)
+        return [
+            AddAction(
+                relative,
+                path.stat().st_size,
+                {PARTITION_COLUMN: f"{now:%Y-%m-%d}"},
+                int(now.timestamp() * 1000),
+                data_change=True,
+                stats=json.dumps(_statistics(table, times)),
+            )
+        ]
+
+    def _commit(self, segments: Sequence[Segment], added: list[AddAction]) -> None:
+        properties = CommitProperties(
+            custom_metadata={MANIFESTS_KEY: manifests_json(segments)},
+            app_transactions=[
+                Transaction(segment.application_id, segment.next_offset) for segment in segments
+            ],
+        )
+        try:
+            self._table.create_write_transaction(
+                added,
+                "append",
+                self._table.schema(),
+                [PARTITION_COLUMN],
+                commit_properties=properties,
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except (DeltaError, OSError) as error:
+            self._settle(segments, error)
+
+    def _settle(self, segments: Sequence[Segment], error: Exception) -> None:
+        """Find out from the lake itself what became of a commit that was reported as failed."""
+        try:
+            self._table.update_incremental()
+            found = [self._table.transaction_version(s.application_id) for s in segments]
+        except (DeltaError, OSError) as unreadable:
+            raise StateUnknown(
+                f"the lake at {self.path} did not confirm a commit and cannot be read: "
+                f"{_first_line(unreadable)}; start again when it can"
+            ) from unreadable
+        if isinstance(error, CommitFailedError):  # certain: it was not made
+            for segment, published in zip(segments, found, strict=True):
+                check_owned(segment, published)
+            raise RetryableError(
+                f"the lake at {self.path} was busy with other writers; publish again"
+            ) from error
+        if found == [segment.next_offset for segment in segments]:
+            return  # it was made after all
+        raise CannotContinue(
+            f"the lake at {self.path} did not take a commit: {_first_line(error)}; "
+            "make room or correct its permissions, then start again: nothing was lost"
+        ) from error
+
+    def _sync_log(self, before: int) -> None:
+        """Sync our log entry; others may have written theirs around it, so all since `before`."""
+        self._table.update_incremental()
+        log = self.path / "_delta_log"
+        try:
+            for version in range(before + 1, self._table.version() + 1):
+                fsync_path(log / f"{version:020}.json")
+            fsync_path(log)
+        except OSError as error:
+            raise StateUnknown(
+                f"the lake at {self.path} has a commit that may not outlast a power cut: "
+                f"{error.strerror}; check the disk, then start again"
+            ) from error
+
+
+def _open_or_create(path: Path) -> DeltaTable:
+    try:
+        return DeltaTable(path)
+    except TableNotFoundError:
+        path.mkdir(parents=True, exist_ok=True)
+    schema = LAKE_COLUMNS.append(pa.field(PARTITION_COLUMN, pa.date32(), nullable=False))
+    return DeltaTable.create(
+        path,
+        schema,
+        mode="ignore",  # another process may be making it at this moment
+        partition_by=[PARTITION_COLUMN],
+        name="locard",
+        configuration={LAKE_FORMAT_KEY: LAKE_FORMAT},
+        raise_if_key_not_exists=False,  # the key is ours, not Delta's
+    )
+
+
+def _statistics(table: pa.Table, times: tuple[datetime, datetime]) -> dict[str, Any]:
+    """Return Delta's statistics: what other engines prune files by."""
+    earliest, latest = (rfc3339(moment) for moment in times)
+    return {
+        "numRecords": table.num_rows,
+        "minValues": {"occurred_at": earliest},
+        "maxValues": {"occurred_at": latest},
+        "nullCount": {"occurred_at": 0},
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

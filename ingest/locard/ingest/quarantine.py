@@ -1,0 +1,141 @@
+"""Quarantine: what could not be redacted, sealed, counted and found again.
+
+One file for each record, named by its position, so that quarantining it again changes nothing.
+The pointer is readable (where, when, why, which event); the payload is sealed to the installation's
+quarantine key, and the process that writes it cannot open it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from locard.ingest.durable import replace_durably
+from locard.ingest.eventlog import RawRecord
+from locard.redaction import SUITE_NAME, seal, unseal
+from locard.schema import CannotContinue, Event, rfc3339
+
+_FORMAT: Final = "locard-quarantine/1"
+DEFAULT_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """What may be known of a quarantined record without opening it."""
+
+    topic_id: str
+    partition: int
+    offset: int
+    error_class: str
+    quarantined_at: str
+    event_id: str | None
+    kind: str | None
+    session_id: str | None
+
+    @property
+    def place(self) -> str:
+        """Where the record stood: topic id, partition and offset."""
+        return f"{self.topic_id}/{self.partition}/{self.offset}"
+
+
+class Quarantine:
+    """The quarantined records below one directory.
+
+    Args:
+        directory: made if it does not exist.
+        public_key: seals what is put in.
+        limit: the number of records at which the consumer stops instead of going on: so many
+            failures are no bad events but a broken installation.
+    """
+
+    def __init__(
+        self, directory: Path, public_key: X25519PublicKey, limit: int = DEFAULT_LIMIT
+    ) -> None:
+        self.directory = directory
+        self._public_key = public_key
+        self._limit = limit
+        self._count = sum(1 for _ in self._files())
+
+    def put(
+        self, record: RawRecord, error_class: str, event: Event | None, now: datetime
+    ) -> Quarantined:
+        """Seal a record durably.
+
+        Args:
+            error_class: why, in one word of a closed set.
+            event: what was decoded from it, `None` where decoding failed.
+
+        Raises:
+            CannotContinue: the limit is reached, or the directory cannot be written.
+        """
+        pointer = Quarantined(
+            topic_id=record.topic_id,
+            partition=record.partition,
+            offset=record.offset,
+            error_class=error_class,
+            quarantined_at=rfc3339(now),
+            event_id=str(event.event_id) if event else None,
+            kind=event.kind if event else None,
+            session_id=event.session_id if event else None,
+        )
+        path = self._path(pointer)
+        is_new = not path.exists()
+        if is_new and self._count >= self._limit:
+            raise CannotContinue(
+                f"quarantine {self.directory} holds {self._count:,} records, its limit; look at "
+                "the error classes there, mend the cause, then raise the limit or empty it"
+            )
+        sealed = seal(record.value, self._public_key, pointer.place)
+        entry = {
+            "format": _FORMAT,
+            **pointer.__dict__,
+            "suite": SUITE_NAME,
+            "sealed": base64.b64encode(sealed).decode(),
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            replace_durably(path, json.dumps(entry).encode())
+        except OSError as error:
+            raise CannotContinue(
+                f"quarantine {self.directory} cannot be written: {error.strerror}; make room or "
+                "correct its permissions, then start again: nothing was lost"
+            ) from error
+        self._count += is_new
+        return pointer
+
+    def __iter__(self) -> Iterator[Quarantined]:
+        """Yield the pointers, by position."""
+        for path in sorted(self._files()):
+            entry = _read(path)
+            yield Quarantined(**{name: entry[name] for name in Quarantined.__dataclass_fields__})
+
+    def __len__(self) -> int:
+        return self._count
+
+    def open(self, pointer: Quarantined, private_key: X25519PrivateKey) -> bytes:
+        """Return the record's bytes as they came. This is raw data.
+
+        Raises:
+            CannotContinue: the key is another one, or the file was changed or moved.
+        """
+        sealed = base64.b64decode(_read(self._path(pointer))["sealed"])
+        return unseal(sealed, private_key, pointer.place)
+
+    def _path(self, pointer: Quarantined) -> Path:
+        name = f"{pointer.offset:020}.json"
+        return self.directory / pointer.topic_id / str(pointer.partition) / name
+
+    def _files(self) -> Iterator[Path]:
+        return self.directory.glob("*/*/[0-9]*.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = json.loads(path.read_bytes())
+    return entry

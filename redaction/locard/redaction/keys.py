@@ -1,0 +1,101 @@
+"""The keys of an installation, as files that only their owner may read.
+
+| file | what | if it is lost | who may have it |
+|---|---|---|---|
+| `pseudonym-kN` | HMAC key of the tokens | old and new tokens of one value differ | the consumer |
+| `quarantine.public` | seals quarantined events | made again from the private one | anybody |
+| `quarantine.private` | opens them | what is in quarantine stays shut for ever | who may see raw data |
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from locard.redaction.pseudonyms import Pseudonymizer
+from locard.schema import CannotContinue
+
+_PSEUDONYM_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys in one directory."""
+
+    directory: Path
+
+    @classmethod
+    def open_or_create(cls, directory: Path) -> Keyring:
+        """Return the keyring in `directory`, with new random keys where there are none.
+
+        Raises:
+            CannotContinue: the directory cannot be read or written.
+        """
+        ring = cls(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not any(directory.glob("pseudonym-k*")):
+                ring.add_pseudonym_key(secrets.token_bytes(_PSEUDONYM_BYTES))
+            if not ring._quarantine_private.exists() and not ring._quarantine_public.exists():
+                private = X25519PrivateKey.generate()
+                _write_new(ring._quarantine_private, private.private_bytes_raw())
+                _write_new(ring._quarantine_public, private.public_key().public_bytes_raw())
+        except OSError as error:
+            raise CannotContinue(
+                f"keys cannot be made in {directory}: {error.strerror}; "
+                "make the directory writable or choose another with --home"
+            ) from error
+        return ring
+
+    def add_pseudonym_key(self, key: bytes) -> str:
+        """Store `key` as the newest pseudonym key and return its name; older ones stay."""
+        key_id = f"k{max(self._pseudonym_numbers(), default=0) + 1}"
+        _write_new(self.directory / f"pseudonym-{key_id}", key)
+        return key_id
+
+    def pseudonymizer(self) -> Pseudonymizer:
+        """Return the maker of tokens under the newest key."""
+        key_id = f"k{max(self._pseudonym_numbers())}"
+        return Pseudonymizer(key_id, self._read(self.directory / f"pseudonym-{key_id}"))
+
+    def quarantine_public_key(self) -> X25519PublicKey:
+        """Return the key that seals quarantined events."""
+        return X25519PublicKey.from_public_bytes(self._read(self._quarantine_public))
+
+    def quarantine_private_key(self) -> X25519PrivateKey:
+        """Return the key that opens quarantined events."""
+        return X25519PrivateKey.from_private_bytes(self._read(self._quarantine_private))
+
+    @property
+    def _quarantine_public(self) -> Path:
+        return self.directory / "quarantine.public"
+
+    @property
+    def _quarantine_private(self) -> Path:
+        return self.directory / "quarantine.private"
+
+    def _pseudonym_numbers(self) -> list[int]:
+        names = (path.name.removeprefix("pseudonym-k") for path in self.directory.iterdir())
+        return [int(name) for name in names if name.isdecimal()]
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CannotContinue(
+                f"key {path} cannot be read: {error.strerror}; restore it from where keys are kept"
+            ) from error
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet, readable by its owner alone, and make it last."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

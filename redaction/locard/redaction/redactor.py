@@ -1,0 +1,137 @@
+"""Redaction of one event: walk its content fields, replace values, keep keys and types.
+
+JSON is walked and never scanned as text, since escapes such as `\\n` would both hide values and
+invent some. A key stays unless it is itself a finding, and gives context to its value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from locard.redaction.analyzer import engine_version
+from locard.redaction.policy import RedactionPolicy
+from locard.redaction.text import Span, TextRedactor
+from locard.schema import EVENT_TYPE_OF_KIND, EventCore, Finding, RedactionRecord, content_fields
+
+# Names of the structure of a message, not of what it says; identifiers among them must stay equal
+# to those in the core, or a call could not be paired with its result.
+_STRUCTURE: Final = frozenset({"type", "trust", "id"})
+_MESSAGE_FIELDS: Final = frozenset({"messages"})
+_FEWEST_DIGITS: Final = 7  # of a number that may be somebody's; shorter ones are amounts and counts
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+
+
+class Redactor:
+    """Takes personal data out of events, given as JSON objects."""
+
+    def __init__(self, texts: TextRedactor, policy: RedactionPolicy, key_id: str) -> None:
+        self._texts = texts
+        self._policy = policy
+        self._key_id = key_id
+        self._engine = engine_version()
+
+    def redact(self, event: Mapping[str, Any]) -> tuple[dict[str, Any], RedactionRecord]:
+        """Return the event with its content redacted, and the record of what was done.
+
+        Args:
+            event: the JSON object of a valid event, as `event_object` makes it.
+        """
+        redacted = {**event, "body": dict(event["body"])}
+        found: dict[str, list[Span]] = {}
+        event_type = EVENT_TYPE_OF_KIND[event["kind"]]
+        for holder, model in ((redacted, EventCore), (redacted["body"], event_type.body_type())):
+            for name in content_fields(model):
+                if name in holder:
+                    walk = _Walk(self._texts)
+                    visit = walk.messages if name in _MESSAGE_FIELDS else walk.value
+                    holder[name] = visit(holder[name])
+                    if walk.found:
+                        found[name] = walk.found
+        return redacted, self._record(found)
+
+    def _record(self, found: Mapping[str, list[Span]]) -> RedactionRecord:
+        return RedactionRecord(
+            policy=self._policy.name,
+            engine=self._engine,
+            key_id=self._key_id if found else None,
+            fields={name: _findings(spans) for name, spans in found.items()},
+        )
+
+
+class _Walk:
+    """One pass through a content field; collects what was found on the way."""
+
+    def __init__(self, texts: TextRedactor) -> None:
+        self._texts = texts
+        self.found: list[Span] = []
+
+    def messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Walk messages as the schema defines them; below a part everything is payload."""
+        return [
+            {
+                name: [self._part(part) for part in value] if name == "parts" else self.value(value)
+                for name, value in message.items()
+            }
+            for message in messages
+        ]
+
+    def value(self, value: Any, context: tuple[str, ...] = ()) -> Any:
+        """Walk any JSON value; `context` are the words of the key that it stands under."""
+        if isinstance(value, str):
+            return self._text(value, context)
+        if isinstance(value, dict):
+            return self._object(value)
+        if isinstance(value, list):
+            return [self.value(item, context) for item in value]
+        return self._number(value, context)
+
+    def _part(self, part: dict[str, Any]) -> dict[str, Any]:
+        structure = {name: value for name, value in part.items() if name in _STRUCTURE}
+        return self._object({k: v for k, v in part.items() if k not in structure}) | structure
+
+    def _text(self, text: str, context: tuple[str, ...]) -> str:
+        redacted, spans = self._texts.redact(text, context)
+        self.found += spans
+        return redacted
+
+    def _number(self, value: Any, context: tuple[str, ...]) -> Any:
+        """A number can be an account or a telephone; as a finding it becomes a token."""
+        if isinstance(value, bool) or value is None or abs(value) < 10 ** (_FEWEST_DIGITS - 1):
+            return value
+        text = str(value)
+        redacted = self._text(text, context)
+        return value if redacted == text else redacted
+
+    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, item in value.items():
+            name = self._text(key, ())
+            while name in result:  # two keys that were two spellings of one value
+                name += "'"
+            result[name] = self.value(item, words_of(key))
+        return result
+
+
+@lru_cache(4096)
+def words_of(key: str) -> tuple[str, ...]:
+    """Return the lower-case words of a key: `customerPhone_no` gives customer, phone, no."""
+    return tuple(word.lower() for word in _WORD.findall(key[:200]))
+
+
+def _findings(spans: list[Span]) -> tuple[Finding, ...]:
+    scores: dict[str, list[float]] = defaultdict(list)
+    for span in spans:
+        scores[span.entity_type].append(span.score)
+    return tuple(
+        Finding(
+            entity_type=entity_type,
+            count=len(values),
+            lowest_score=min(values),
+            highest_score=max(values),
+        )
+        for entity_type, values in sorted(scores.items())
+    )

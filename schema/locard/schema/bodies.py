@@ -1,0 +1,134 @@
+"""What an event says, by kind. Fields marked `Content` may hold personal data; others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, Field, JsonValue
+
+from locard.schema.content import History, Message, Record, Trust
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ContentMark:
+    """Marks a field as content: redacted before it is stored, and erasable afterwards."""
+
+
+Content = Annotated[T, ContentMark()]
+
+Effect = Literal["read", "write", "send", "execute", "delete"]
+Outcome = Literal["ok", "error", "denied", "timeout", "unknown"]
+
+
+class PromptBody(Record):
+    """What was put before the model: the messages that are new, and a reference to the rest."""
+
+    messages: Content[tuple[Message, ...]] = ()
+    history: History | None = None
+    tool_definitions: Content[JsonValue] = None
+
+
+class ModelOutputBody(Record):
+    """What the model answered, one message for each choice."""
+
+    messages: Content[tuple[Message, ...]] = ()
+
+
+class ToolCallBody(Record):
+    """A tool call, as seen from one of up to four places.
+
+    `sighting` says which: requested by the model, executed by the agent, or observed at the client
+    or the server of a tool protocol.
+    """
+
+    tool_name: str
+    tool_server: str | None = None
+    tool_type: str | None = None
+    sighting: Literal["requested", "executed", "client", "server"]
+    effect: Effect | None = None
+    arguments: Content[JsonValue] = None
+
+
+class ToolResultBody(Record):
+    """What a tool gave back. `trust` says how far its text may be believed."""
+
+    tool_name: str | None = None
+    tool_server: str | None = None
+    outcome: Outcome
+    trust: Trust = "tool"
+    error_type: str | None = None
+    error_message: Content[str | None] = None
+    result: Content[JsonValue] = None
+
+
+class ContentBody(Record):
+    """A document, mail or memory that an agent read or wrote outside a tool."""
+
+    operation: Literal["read", "write"]
+    resource_type: str | None = None
+    media_type: str | None = None
+    trust: Trust = "unknown"
+    uri: Content[str | None] = None
+    title: Content[str | None] = None
+    content: Content[JsonValue] = None
+
+
+class DecisionBody(Record):
+    """Why something was allowed, refused or changed, and by whom. `call_id` says which call."""
+
+    decided_by: Literal["policy", "human", "guardrail", "model"]
+    verdict: Literal["allow", "deny", "modify", "ask", "unknown"]
+    rule: str | None = None
+    latency_ms: float | None = None
+    rationale: Content[str | None] = None
+
+
+class LifecycleBody(Record):
+    """A session that starts or ends, or a change of model, prompt, tools or permissions."""
+
+    change: str = Field(min_length=1)
+    attributes: Content[JsonValue] = None
+
+
+class AccountingBody(Record):
+    """A collector's statement of what it sent in one incarnation."""
+
+    statement: Literal["open", "interval", "close"]
+    first_seq: int | None = None
+    last_seq: int | None = None
+    count: int | None = None
+    declared_drops: int | None = None
+    signing_key_id: str | None = None
+    signature: str | None = None
+
+
+class AccessBody(Record):
+    """Somebody read, exported, unmasked or administered evidence, or was refused."""
+
+    action: str = Field(min_length=1)
+    row_count: int | None = None
+    case_id: str | None = None
+    query: Content[str | None] = None
+    purpose: Content[str | None] = None
+
+
+class CustodyBody(Record):
+    """A lawful change of the record: erasure, hold, expiry, compaction, key rotation."""
+
+    custody_action: str = Field(min_length=1)
+    legal_basis: str | None = None
+    ticket: str | None = None
+    requester: Content[str | None] = None
+    reason: Content[str | None] = None
+    targets: Content[JsonValue] = None
+
+
+def content_fields(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the names of a model's fields that are marked as content, in their order."""
+    for name, field in model.model_fields.items():
+        if any(isinstance(mark, ContentMark) for mark in field.metadata):
+            yield name

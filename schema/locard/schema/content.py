@@ -1,0 +1,154 @@
+"""Messages and their parts: the content that may hold personal data, and how far it is trusted.
+
+Part types and field names follow the message schema of the OpenTelemetry GenAI conventions
+v1.41.1 (`gen-ai-input-messages.json`), with a `trust` added to each part.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+Trust = Literal["system", "operator", "user", "tool", "external", "unknown"]
+"""Who stands behind a text. What a model wrote is `unknown`: it may repeat anybody."""
+
+Absence = Literal["not_captured", "redacted_upstream", "erased"]
+"""Why a content field has no value. Empty is not absent: that is the value `""` or `[]`."""
+
+
+class Record(BaseModel):
+    """What every stored structure shares: strict types, no change after construction.
+
+    Unknown fields are kept, since a newer writer may have sent them.
+    """
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="allow", allow_inf_nan=False, protected_namespaces=()
+    )
+
+    def __repr__(self) -> str:
+        """Name the type alone: a `repr` ends up in logs, and content must not."""
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
+
+class TextPart(Record):
+    """Plain text."""
+
+    type: Literal["text"]
+    trust: Trust = "unknown"
+    content: str
+
+
+class ReasoningPart(Record):
+    """What the model wrote as its reasoning."""
+
+    type: Literal["reasoning"]
+    trust: Trust = "unknown"
+    content: str
+
+
+class ToolCallPart(Record):
+    """A tool call as the model requested it; whether it ran is another event."""
+
+    type: Literal["tool_call"]
+    trust: Trust = "unknown"
+    id: str | None = None
+    name: str
+    arguments: JsonValue = None
+
+
+class ToolCallResponsePart(Record):
+    """A tool's answer as it was shown to the model."""
+
+    type: Literal["tool_call_response"]
+    trust: Trust = "unknown"
+    id: str | None = None
+    response: JsonValue = None
+
+
+class BlobPart(Record):
+    """Bytes given inline, as base64."""
+
+    type: Literal["blob"]
+    trust: Trust = "unknown"
+    mime_type: str | None = None
+    modality: str | None = None
+    content: str
+
+
+class FilePart(Record):
+    """A file that the provider holds, by its id."""
+
+    type: Literal["file"]
+    trust: Trust = "unknown"
+    mime_type: str | None = None
+    modality: str | None = None
+    file_id: str
+
+
+class UriPart(Record):
+    """Content named by its address."""
+
+    type: Literal["uri"]
+    trust: Trust = "unknown"
+    mime_type: str | None = None
+    modality: str | None = None
+    uri: str
+
+
+KnownPart = Annotated[
+    TextPart
+    | ReasoningPart
+    | ToolCallPart
+    | ToolCallResponsePart
+    | BlobPart
+    | FilePart
+    | UriPart,
+    Field(discriminator="type"),
+]
+
+_KNOWN_TYPES = frozenset(
+    get_args(part.model_fields["type"].annotation)[0] for part in get_args(get_args(KnownPart)[0])
+)
+
+
+class OtherPart(Record):
+    """A part of a type that this version does not know; its fields are kept as they came."""
+
+    type: str
+    trust: Trust = "unknown"
+
+    @field_validator("type")
+    @classmethod
+    def _must_be_unknown(cls, value: str) -> str:
+        """A malformed part of a known type is an error, not something else."""
+        if value in _KNOWN_TYPES:
+            raise ValueError("the part lacks a field that its type requires")
+        return value
+
+
+Part = Annotated[KnownPart | OtherPart, Field(union_mode="left_to_right")]
+
+
+class Message(Record):
+    """One message of a conversation. `parts` is empty when the message had no content at all."""
+
+    role: str
+    name: str | None = None
+    finish_reason: str | None = None
+    parts: tuple[Part, ...] = ()
+
+
+class History(Record):
+    """The messages that preceded a prompt, told by reference, since each is stored once.
+
+    They are the first `messages` messages of the session, in the order of its events, the last
+    of them in event `through`.
+    """
+
+    through: UUID
+    messages: int = Field(ge=0)

@@ -1,0 +1,293 @@
+"""The event: what an agent was asked, answered, did or decided, as one strict record.
+
+`Event` is a union of one class for each kind. The core (everything but content fields) says who,
+where and when; content fields hold what was said and may hold personal data. In JSON an event is
+one object; fields with their default value are left out, and unknown fields are kept.
+
+    >>> event = parse_event(b'{"kind": "lifecycle", ...}')
+    >>> event_json(event)
+    b'{"kind":"lifecycle",...}'
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Self, get_args
+from uuid import UUID
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError, model_validator
+
+from locard.schema.bodies import (
+    AccessBody,
+    AccountingBody,
+    Content,
+    ContentBody,
+    CustodyBody,
+    DecisionBody,
+    LifecycleBody,
+    ModelOutputBody,
+    PromptBody,
+    ToolCallBody,
+    ToolResultBody,
+    content_fields,
+)
+from locard.schema.canonical import CanonicalError, JsonError, canonical_bytes, parse_json
+from locard.schema.content import Absence, Record
+from locard.schema.errors import RejectedRecord
+from locard.schema.times import UtcTime
+
+SCHEMA_VERSION = "1.0"
+
+Lane = Literal["recorder", "otlp_trace", "otlp_log", "import"]
+TimeSource = Literal["source", "observed", "importer"]
+"""Whose clock `occurred_at` is: the source's, the first Locard process's, or nobody's: an
+importer made it up because the source record had none; only the order within a session counts."""
+
+
+class EventCore(Record):
+    """The fields that every kind has."""
+
+    event_id: UUID
+    schema_version: str = Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")
+
+    occurred_at: UtcTime
+    observed_at: UtcTime
+    ingested_at: UtcTime | None = None
+    time_source: TimeSource = "source"
+
+    collector_id: str | None = None
+    incarnation: str | None = None
+    seq: int | None = Field(default=None, ge=0, lt=2**53)
+    lane: Lane
+
+    workflow_id: str | None = None
+    environment: str | None = None
+    agent_id: str | None = None
+    agent_name: str | None = None
+    agent_version: str | None = None
+    principal: str | None = None
+    principal_verified: bool = False
+    on_behalf_of: Content[str | None] = None
+
+    session_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    call_id: str | None = None
+    caused_by: tuple[UUID, ...] = ()
+
+    provider: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    input_tokens: int | None = Field(default=None, ge=0, lt=2**53)
+    output_tokens: int | None = Field(default=None, ge=0, lt=2**53)
+    cache_read_input_tokens: int | None = Field(default=None, ge=0, lt=2**53)
+    cache_creation_input_tokens: int | None = Field(default=None, ge=0, lt=2**53)
+    reasoning_output_tokens: int | None = Field(default=None, ge=0, lt=2**53)
+    finish_reasons: tuple[str, ...] = ()
+    parameters: Content[JsonValue] = None
+
+    absent: dict[str, Absence] = Field(default_factory=dict)
+    extensions: Content[dict[str, JsonValue]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _absent_names_content(self) -> Self:
+        """Only content can be absent: a core field without a value simply has none."""
+        if self.absent:
+            names = {*content_fields(type(self)), *content_fields(type(self).body_type())}
+            if not self.absent.keys() <= names:
+                raise ValueError("`absent` names something that is not a content field")
+        return self
+
+    @classmethod
+    def body_type(cls) -> type[Record]:
+        """Return the class of this kind's body."""
+        annotation = cls.model_fields["body"].annotation
+        if annotation is None or not issubclass(annotation, Record):
+            raise TypeError(f"{cls.__name__} has no body")
+        return annotation
+
+
+class PromptEvent(EventCore):
+    """See `PromptBody`."""
+
+    kind: Literal["prompt"]
+    body: PromptBody
+
+
+class ModelOutputEvent(EventCore):
+    """See `ModelOutputBody`."""
+
+    kind: Literal["model_output"]
+    body: ModelOutputBody
+
+
+class ToolCallEvent(EventCore):
+    """See `ToolCallBody`."""
+
+    kind: Literal["tool_call"]
+    body: ToolCallBody
+
+
+class ToolResultEvent(EventCore):
+    """See `ToolResultBody`."""
+
+    kind: Literal["tool_result"]
+    body: ToolResultBody
+
+
+class ContentEvent(EventCore):
+    """See `ContentBody`."""
+
+    kind: Literal["content"]
+    body: ContentBody
+
+
+class DecisionEvent(EventCore):
+    """See `DecisionBody`."""
+
+    kind: Literal["decision"]
+    body: DecisionBody
+
+
+class LifecycleEvent(EventCore):
+    """See `LifecycleBody`."""
+
+    kind: Literal["lifecycle"]
+    body: LifecycleBody
+
+
+class AccountingEvent(EventCore):
+    """See `AccountingBody`."""
+
+    kind: Literal["accounting"]
+    body: AccountingBody
+
+
+class AccessEvent(EventCore):
+    """See `AccessBody`."""
+
+    kind: Literal["access"]
+    body: AccessBody
+
+
+class CustodyEvent(EventCore):
+    """See `CustodyBody`."""
+
+    kind: Literal["custody"]
+    body: CustodyBody
+
+
+Event = Annotated[
+    PromptEvent
+    | ModelOutputEvent
+    | ToolCallEvent
+    | ToolResultEvent
+    | ContentEvent
+    | DecisionEvent
+    | LifecycleEvent
+    | AccountingEvent
+    | AccessEvent
+    | CustodyEvent,
+    Field(discriminator="kind"),
+]
+
+EVENT_TYPES: Final[tuple[type[EventCore], ...]] = get_args(get_args(Event)[0])
+KINDS: Final[tuple[str, ...]] = tuple(
+    get_args(event_type.model_fields["kind"].annotation)[0] for event_type in EVENT_TYPES
+)
+EVENT_TYPE_OF_KIND: Final[dict[str, type[EventCore]]] = dict(zip(KINDS, EVENT_TYPES, strict=True))
+
+_adapter: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+
+
+def parse_event(data: bytes) -> Event:
+    """Return the event that these JSON bytes describe; unknown fields end in `extensions`.
+
+    Raises:
+        RejectedRecord: the bytes are no acceptable JSON or no event. The message names the field
+            and the kind of fault and holds no text of the input.
+    """
+    try:
+        parse_json(data)  # finds what the validating parser lets pass: duplicate keys, huge numbers
+        event = _adapter.validate_json(data)
+    except JsonError as error:
+        raise RejectedRecord(f"not acceptable JSON: {error}", f"json_{error.reason}") from None
+    except ValidationError as error:
+        raise RejectedRecord(_describe(error), "invalid_event") from None
+    return with_unknown_fields_kept(event)
+
+
+def validate_event(value: dict[str, Any]) -> Event:
+    """Return the event that this JSON object (as Python values) describes; see `parse_event`."""
+    try:
+        data = canonical_bytes(value)
+    except CanonicalError as error:
+        raise RejectedRecord(f"not canonical JSON: {error}", f"json_{error.reason}") from None
+    return parse_event(data)
+
+
+def event_json(event: Event) -> bytes:
+    """Return the event as one JSON object without line breaks; fields at their default are left out."""
+    return _adapter.dump_json(event, exclude_defaults=True)
+
+
+def event_object(event: Event) -> dict[str, Any]:
+    """Return the event as a JSON object made of Python values; see `event_json`."""
+    dumped: dict[str, Any] = _adapter.dump_python(event, mode="json", exclude_defaults=True)
+    return dumped
+
+
+def event_canonical_bytes(event: Event) -> bytes:
+    """Return the RFC 8785 bytes of the event; equal events give equal bytes."""
+    return canonical_bytes(event_object(event))
+
+
+def event_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the event, as published in `docs/event.schema.json`."""
+    schema = _adapter.json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Locard event, schema version {SCHEMA_VERSION}",
+        **schema,
+    }
+
+
+def with_unknown_fields_kept(event: Event) -> Event:
+    """Move fields that this version does not know into `extensions`, under their JSON Pointer."""
+    if not event.model_extra and not event.body.model_extra:
+        return event
+    extensions = dict(event.extensions)
+    for prefix, extra in (("/", event.model_extra), ("/body/", event.body.model_extra)):
+        for name, value in (extra or {}).items():
+            key = prefix + name.replace("~", "~0").replace("/", "~1")
+            while key in extensions:  # a source may have used the very name; keep both
+                key += "'"
+            extensions[key] = value
+    known = {name: getattr(event, name) for name in type(event).model_fields}
+    body = {name: getattr(event.body, name) for name in type(event.body).model_fields}
+    known |= {"body": type(event.body).model_construct(**body), "extensions": extensions}
+    return type(event).model_construct(**known)
+
+
+def _describe(error: ValidationError) -> str:
+    """Say where and of what kind the first faults are, in words of ours alone.
+
+    The parser's own message may quote the input, and so may a place in it: a key of a JSON value
+    is payload, so only names of fields are repeated.
+    """
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [f"{_place(fault['loc'])}: {fault['type']}" for fault in faults[:3]]
+    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return f"not an event of schema {SCHEMA_VERSION}: {'; '.join(told)}{more}"
+
+
+_FIELD_NAMES: Final = frozenset(KINDS).union(
+    *(event_type.model_fields for event_type in EVENT_TYPES),
+    *(event_type.body_type().model_fields for event_type in EVENT_TYPES),
+)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    steps = [str(step) if isinstance(step, int) or step in _FIELD_NAMES else "…" for step in location]
+    return ".".join(steps) or "event"

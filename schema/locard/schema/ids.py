@@ -1,0 +1,61 @@
+"""Identifiers of events (RFC 9562): UUIDv7 made at the source, UUIDv8 derived from a record.
+
+An event that is born in a Locard process gets a UUIDv7, whose order is the order of time. An
+event that is read from somebody else's record gets an identifier computed from that record, so
+that reading it again gives the same event and adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from uuid import UUID
+
+_TICKS_PER_MILLISECOND = 4096  # the 12 bits of rand_a, RFC 9562 section 6.2, method 3
+_last_tick = 0
+_lock = threading.Lock()
+
+
+def _forget_inherited_lock() -> None:
+    """A forked child must not inherit a lock that another thread of its parent held."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_forget_inherited_lock)
+
+
+def new_event_id() -> UUID:
+    """Return a UUIDv7, larger than every earlier one of this process even if the clock steps back.
+
+    The 48-bit millisecond is followed by 12 bits of its fraction (RFC 9562 section 6.2, method 3)
+    and 62 random bits, so two processes do not collide.
+    """
+    global _last_tick
+    tick = time.time_ns() * _TICKS_PER_MILLISECOND // 1_000_000
+    with _lock:
+        tick = max(tick, _last_tick + 1)
+        _last_tick = tick
+    milliseconds, fraction = divmod(tick, _TICKS_PER_MILLISECOND)
+    random_bits = int.from_bytes(os.urandom(8), "big") >> 2
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62
+    return UUID(int=value | random_bits)
+
+
+def derived_event_id(*parts: str | bytes) -> UUID:
+    """Return the UUIDv8 (RFC 9562 section 5.8) that these parts name: SHA-256, cut to 122 bits.
+
+    Each part is preceded by its length, so `("ab", "c")` and `("a", "bc")` differ.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    value = int.from_bytes(digest.digest()[:16], "big")
+    value = value & ~(0xF << 76) | 0x8 << 76
+    value = value & ~(0b11 << 62) | 0b10 << 62
+    return UUID(int=value)
