@@ -271,18 +271,30 @@ def test_doubles_beside_a_change_of_notation_have_the_bytes_of_the_oracle(edge: 
             assert ours(signed) == oracle(signed)
 
 
-@given(
-    st.dictionaries(
-        st.text(st.sampled_from("a\ud7ff\ue000\uffff\U00010000😀"), max_size=3), integers
-    ),
-    st.booleans(),
+by_code_unit_only = st.text(
+    st.sampled_from("a\ud7ff\ue000\uefff\uf000\uffff\U00010000😀\U000fffff\U00100000"), max_size=3
 )
-@example({"\ue000": 1, "\U00010000": 2}, False)
-def test_keys_are_ordered_by_utf16_code_units(members: Any, inside: bool) -> None:
-    """Keys with characters beyond the BMP are ordered by code units, also in an inner object."""
-    written = canonical_bytes([{"o": members}] if inside else members)
-    read = json.loads(written)[0]["o"] if inside else json.loads(written)
-    assert list(read) == sorted(members, key=lambda key: key.encode("utf-16-be"))
+
+
+@given(
+    st.dictionaries(by_code_unit_only, integers),
+    st.sampled_from([lambda v: v, lambda v: [v], lambda v: {"k": v}, lambda v: {"k": [v]}]),
+)
+def test_keys_are_ordered_by_utf16_code_units(members: Any, wrap: Callable[[Any], Any]) -> None:
+    """Keys with characters beyond the BMP are ordered by code units, however deep they are."""
+    in_order = {key: members[key] for key in sorted(members, key=_units)}
+    expected = json.dumps(wrap(in_order), ensure_ascii=False, separators=(",", ":"))
+    assert canonical_bytes(wrap(members)) == expected.encode()
+
+
+@pytest.mark.parametrize("bmp", ["\ue000", "\uefff", "\uf000", "\uffff"])
+@pytest.mark.parametrize(
+    "astral", ["\U00010000", "\U0003ffff", "\U00040000", "\U000fffff", "\U00100000", "\U0010ffff"]
+)
+def test_astral_keys_stand_before_the_end_of_the_bmp(astral: str, bmp: str) -> None:
+    """A key of one astral character goes before each of U+E000..U+FFFF, and nothing else moves."""
+    assert canonical_bytes({bmp: 1, astral: 2}) == f'{{"{astral}":2,"{bmp}":1}}'.encode()
+    assert canonical_bytes({"\ud7ff": 1, astral: 2}) == f'{{"\ud7ff":1,"{astral}":2}}'.encode()
 
 
 ESCAPES = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", '"': r"\"", "\\": r"\\"}
@@ -327,6 +339,7 @@ def test_integers_that_json_does_not_keep_exact_are_refused(
 FAULTY_VALUES: list[tuple[Any, str, str]] = [
     ([1, {"a": 0, "b": [0, 2**53]}], "number_range", "position 1/1/1"),
     ({"b": [math.inf], "a": 0}, "not_finite", "position 0/0"),
+    ({"z": math.nan, "a": 2**53}, "number_range", "position 1"),
     (math.nan, "not_finite", "top level"),
     (["", "\ud800"], "encoding", "position 1"),
     ({"\udfff": 0}, "encoding", "top level"),
@@ -614,6 +627,7 @@ FAULTY_TEXTS: list[tuple[bytes, str, int]] = [
     (b"\xef\xbb\xbf{}", "syntax", 0),
     (b'{"a":1,"a":2}', "duplicate_key", 11),
     (b'{"a":1,"a":NaN}', "duplicate_key", 11),
+    (b'{"a at line 1 column 3":1,"a at line 1 column 3":2}', "duplicate_key", 49),
     (b"[0,\nNaN]", "not_finite", 4),
     (b"-Infinity", "not_finite", 1),
     (b'["NaN", x]', "syntax", 8),
@@ -630,6 +644,7 @@ FAULTY_TEXTS: list[tuple[bytes, str, int]] = [
     (b"[" + b"9" * 5000 + b"]", "number_range", 4302),
     (b'["\\"1e999", 1e999]', "number_range", 12),
     (b"[1e308,-1e309]", "number_range", 7),
+    (b"[" + b"[]," * 300 + b"1e999]", "number_range", 901),
     (b'["]", ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"]", "too_deep", 5 + MAX_DEPTH),
     (b"[0," * (MAX_DEPTH + 1), "too_deep", 3 * MAX_DEPTH + 1),
 ]

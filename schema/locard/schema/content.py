@@ -6,7 +6,7 @@ v1.41.1 (`gen-ai-input-messages.json`), with a `trust` added to each part.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
@@ -111,8 +111,9 @@ KnownPart = Annotated[
     Field(discriminator="type"),
 ]
 
-_KNOWN_TYPES = frozenset(
-    get_args(part.model_fields["type"].annotation)[0] for part in get_args(get_args(KnownPart)[0])
+_KNOWN_PARTS: Final[tuple[type[Record], ...]] = get_args(get_args(KnownPart)[0])
+_KNOWN_TYPES: Final = frozenset(
+    get_args(part.model_fields["type"].annotation)[0] for part in _KNOWN_PARTS
 )
 
 
@@ -141,6 +142,12 @@ class Message(Record):
     name: str | None = None
     finish_reason: str | None = None
     parts: tuple[Part, ...] = ()
+
+
+MESSAGE_FIELD_NAMES: Final = frozenset(Message.model_fields).union(
+    _KNOWN_TYPES, *(part.model_fields for part in _KNOWN_PARTS)
+)
+"""The names that the structure of a message can have: what may be told of it without quoting it."""
 
 
 class History(Record):

@@ -31,7 +31,7 @@ from locard.schema.bodies import (
     content_fields,
 )
 from locard.schema.canonical import CanonicalError, JsonError, canonical_bytes, parse_json
-from locard.schema.content import Absence, Record
+from locard.schema.content import MESSAGE_FIELD_NAMES, Absence, Record
 from locard.schema.errors import RejectedRecord
 from locard.schema.times import UtcTime
 
@@ -283,11 +283,13 @@ def _describe(error: ValidationError) -> str:
 
 
 _FIELD_NAMES: Final = frozenset(KINDS).union(
+    MESSAGE_FIELD_NAMES,
     *(event_type.model_fields for event_type in EVENT_TYPES),
     *(event_type.body_type().model_fields for event_type in EVENT_TYPES),
 )
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    steps = [str(step) if isinstance(step, int) or step in _FIELD_NAMES else "…" for step in location]
+    """Return the path to a fault; steps that are neither a field nor an index are left out."""
+    steps = [str(step) for step in location if isinstance(step, int) or step in _FIELD_NAMES]
     return ".".join(steps) or "event"

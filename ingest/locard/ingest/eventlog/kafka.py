@@ -110,7 +110,6 @@ class KafkaWriter:
                 compression_type="gzip",
                 linger_ms=5,
                 max_request_size=LARGEST_RECORD + _ROOM,
-                buffer_memory=4 * LARGEST_RECORD,
                 delivery_timeout_ms=int(_SECONDS_TO_SEND * 1000),
                 max_block_ms=int(_SECONDS_TO_SEND * 1000),
             )

@@ -1,0 +1,101 @@
+"""`locard consume`: from the event log into the lake."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from locard.cli.assembly import consumer
+from locard.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from locard.ingest.consumer import ConsumerCounts
+    from locard.ingest.observability import Heartbeat
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Work off what is in the log now, then end.")
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    help="Serve /healthz and /metrics on this port; without it they are not served.",
+)
+@click.option(
+    "--health-host", default="127.0.0.1", show_default=True, help="The address they are served on."
+)
+@click.pass_obj
+def consume(settings: Settings, once: bool, health_port: int | None, health_host: str) -> int:
+    """Take events from the log, redact them and publish them to the lake."""
+    if once:
+        work_off(settings, progress_line())
+        return 0
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    with (
+        consumer(settings) as worker,
+        _health(worker.counts, health_host, health_port) as heartbeat,
+    ):
+
+        def should_stop() -> bool:
+            heartbeat.beat()
+            return stopping
+
+        click.echo(f"consuming into {settings.lake_path}", err=True)
+        worker.run(should_stop)
+    return 0
+
+
+def work_off(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Bring what is in the log now into the lake, and say what became of it.
+
+    Args:
+        progress: shown what is being done; see `progress_line`.
+    """
+    progress("redacting and publishing")
+    with consumer(settings) as worker:
+        worker.run_once()
+    progress("")
+    counts = worker.counts
+    put_away = sum(counts.quarantined.values())
+    click.echo(f"lake {settings.lake_path}: {counts.published} events added, {put_away} quarantined")
+    for error_class, count in sorted(counts.quarantined.items()):
+        click.echo(f"  quarantined: {error_class} {count}")
+
+
+def progress_line() -> Callable[[str], None]:
+    """Return a function that shows one changing line where a person watches, else nothing."""
+
+    def show(text: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[2K{text}", err=True, nl=False)
+
+    return show
+
+
+@contextmanager
+def _health(counts: ConsumerCounts, host: str, port: int | None) -> Iterator[Heartbeat]:
+    """Serve the consumer's health and counts, where a port is given, while the block runs."""
+    from prometheus_client import CollectorRegistry
+
+    from locard.ingest.observability import ConsumerMetrics, Heartbeat, health_server
+
+    heartbeat = Heartbeat()
+    if port is None:
+        yield heartbeat
+        return
+    registry = CollectorRegistry()
+    registry.register(ConsumerMetrics(counts))
+    with health_server(host, port, registry, heartbeat.is_alive) as listening:
+        click.echo(f"health and metrics on {host}:{listening}", err=True)
+        yield heartbeat

@@ -1,0 +1,158 @@
+"""What one request to the collector holds: a body becomes records for the event log. Pure.
+
+The body is cut into the bytes of its events before any of them is read, so that one that is no
+JSON, or names a key twice, spoils none of its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, check_sizes, outgoing
+from locard.schema import RejectedRecord, event_json, parse_event
+
+Form = Literal["array", "lines"]
+"""A JSON array of events, or one event on each line (NDJSON)."""
+
+BODY_TOO_LARGE: Final = "body_too_large"
+TOO_MANY_EVENTS: Final = "too_many_events"
+
+_GZIP: Final = 31  # zlib's name for its largest window with a gzip header
+_WHITESPACE: Final = b" \t\r\n"
+
+# The next bracket or comma that is not inside a string. Possessive, so that a body made to be
+# slow is read once like any other.
+_STRUCTURE: Final = re.compile(
+    rb'[^"\[\]{},]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{},]*+)*+([\[\]{},])', re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class IntakeLimits:
+    """What one request may hold.
+
+    Args:
+        body_bytes: as sent, compressed or not.
+        decompressed_bytes: of a compressed body.
+        events: in one body.
+    """
+
+    body_bytes: int = 2 * LARGEST_RECORD
+    decompressed_bytes: int = 4 * LARGEST_RECORD
+    events: int = 10_000
+
+
+DEFAULT_INTAKE_LIMITS: Final = IntakeLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEvent:
+    """An event that cannot be accepted; `reason` holds no text of it.
+
+    Args:
+        index: its place in the body, from 0; blank lines do not count.
+        error_class: why, in one word of a closed set.
+    """
+
+    index: int
+    error_class: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What was in a body: each of its events is in exactly one of the two."""
+
+    records: list[OutgoingRecord] = field(default_factory=list, repr=False)
+    rejected: list[RejectedEvent] = field(default_factory=list)
+
+
+def take_in(body: bytes, form: Form, limits: IntakeLimits) -> Intake:
+    """Return the records of a body's acceptable events, in their order, and why others are not.
+
+    Raises:
+        RejectedRecord: the body as a whole cannot be taken apart or holds too many events.
+    """
+    intake = Intake()
+    for index, data in enumerate(_lines(body) if form == "lines" else _array_items(body)):
+        if index >= limits.events:
+            raise RejectedRecord(
+                f"the body holds more than {limits.events:,} events; send fewer at once",
+                TOO_MANY_EVENTS,
+            )
+        try:
+            intake.records.append(_record(data))
+        except RejectedRecord as error:
+            intake.rejected.append(RejectedEvent(index, error.error_class, str(error)))
+    return intake
+
+
+def decompress(body: bytes, limit: int) -> bytes:
+    """Return what a gzip body holds, giving up as soon as that is over `limit` bytes.
+
+    Raises:
+        RejectedRecord: it is too large, damaged, cut off or followed by something else.
+    """
+    inflater = zlib.decompressobj(wbits=_GZIP)
+    try:
+        data = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        raise RejectedRecord("the body is damaged gzip; send it again", "bad_gzip") from None
+    if len(data) > limit:
+        raise RejectedRecord(
+            f"the body is over the limit of {limit:,} bytes when decompressed; send fewer events "
+            "at once",
+            BODY_TOO_LARGE,
+        )
+    if not inflater.eof or inflater.unused_data:
+        raise RejectedRecord("the body is not one whole gzip member; send it again", "bad_gzip")
+    return data
+
+
+def _record(data: bytes) -> OutgoingRecord:
+    event = parse_event(data)
+    if event.principal_verified:  # a sender cannot vouch for itself
+        event = event.model_copy(update={"principal_verified": False})
+    record = outgoing(event, event_json(event))
+    check_sizes([record])
+    return record
+
+
+def _lines(body: bytes) -> Iterable[bytes]:
+    return (line for line in body.split(b"\n") if line.strip(_WHITESPACE))
+
+
+def _array_items(body: bytes) -> Iterator[bytes]:
+    """Yield the bytes of each item of a JSON array; whether they are JSON is not looked at."""
+    opening = _STRUCTURE.match(body)
+    if opening is None or opening[0].strip(_WHITESPACE) != b"[":
+        raise _not_an_array()
+    start = position = opening.end()
+    depth = 1
+    while depth and (token := _STRUCTURE.match(body, position)):
+        position = token.end()
+        mark = token[1]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        elif depth == 1:
+            yield body[start : position - 1]
+            start = position
+    if depth or body[position - 1 :].strip(_WHITESPACE) != b"]":
+        raise _not_an_array()
+    last = body[start : position - 1]
+    if last.strip(_WHITESPACE) or start != opening.end():
+        yield last
+
+
+def _not_an_array() -> RejectedRecord:
+    return RejectedRecord(
+        "the body is no JSON array; send `[event, …]`, or one event on each line as "
+        "application/x-ndjson",
+        "not_an_array",
+    )

@@ -1,0 +1,209 @@
+"""What collector and consumer tell of themselves: Prometheus metrics, and whether they are alive.
+
+Counts alone. No label carries anything that was read from an event but names of closed sets.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from locard.schema import CannotContinue
+
+if TYPE_CHECKING:  # the collector shall not load what only the consumer needs
+    from locard.ingest.consumer import ConsumerCounts
+
+log = logging.getLogger(__name__)
+
+_LONGEST_SILENCE: Final = 120.0  # seconds; one step of the consumer publishes a batch at most
+
+
+class CollectorMetrics:
+    """What the collector did since it started."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.accepted = Counter(
+            "locard_collector_events_accepted",
+            "Events that are durable in the event log.",
+            registry=self.registry,
+        )
+        self.rejected = Counter(
+            "locard_collector_events_rejected",
+            "Events that were refused for good.",
+            ["error_class"],
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "locard_collector_requests",
+            "Requests with events, by the status of the answer.",
+            ["status"],
+            registry=self.registry,
+        )
+        self.append_seconds = Histogram(
+            "locard_collector_append_seconds",
+            "How long the event log took to make the events of one request durable.",
+            registry=self.registry,
+        )
+
+
+class ConsumerMetrics(Collector):
+    """Shows a consumer's counts as they are at the moment of the scrape."""
+
+    def __init__(self, counts: ConsumerCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family for each count."""
+        counts = self._counts
+        for name, told, count in (
+            ("records_read", "Records read from the event log.", counts.read),
+            ("events_published", "Events published to the lake.", counts.published),
+            ("commits", "Commits made to the lake.", counts.commits),
+        ):
+            yield CounterMetricFamily(f"locard_consumer_{name}", told, count)
+        yield _by_label(
+            "events_quarantined",
+            "Records put into quarantine, by why.",
+            "error_class",
+            counts.quarantined,
+        )
+        yield _by_label(
+            "redactions",
+            "Replaced pieces of personal data, by type.",
+            "entity_type",
+            counts.redactions,
+        )
+
+
+def _by_label(name: str, told: str, label: str, tally: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"locard_consumer_{name}", told, labels=[label])
+    # The consumer goes on counting on its own thread: copy, in one step, what is there.
+    for value, count in sorted(dict(tally).items()):
+        family.add_metric([value], count)
+    return family
+
+
+class Heartbeat:
+    """When the consumer last went round its loop; alive while that is not long ago.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+
+    def beat(self) -> None:
+        """Note that the loop goes round."""
+        self._last = self._clock()
+
+    def is_alive(self) -> bool:
+        """Say whether the loop went round lately."""
+        return self._clock() - self._last < _LONGEST_SILENCE
+
+
+@contextmanager
+def health_server(
+    host: str, port: int, registry: CollectorRegistry, is_alive: Callable[[], bool]
+) -> Iterator[int]:
+    """Serve `/metrics` and `/healthz` from a thread while the block runs; yields the port.
+
+    Args:
+        port: 0 takes a free one.
+        is_alive: asked for each `/healthz`; 503 where it is not.
+
+    Raises:
+        CannotContinue: the port cannot be listened on.
+    """
+
+    class Handler(_Handler):
+        pages: ClassVar = {
+            "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry)),
+            "/healthz": lambda: _health(is_alive()),
+        }
+
+    try:
+        server = (_ServerV6 if ":" in host else _Server)((host, port), Handler)
+    except OSError as error:
+        raise CannotContinue(
+            f"port {port} of {host} cannot be listened on: {error.strerror}; free it or choose "
+            "another with --health-port"
+        ) from error
+    thread = threading.Thread(target=server.serve_forever, name="locard-health", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+_Page = tuple[HTTPStatus, str, bytes]
+
+
+def _health(is_alive: bool) -> _Page:
+    if is_alive:
+        return HTTPStatus.OK, "application/json", b'{"status": "alive"}'
+    told = f'{{"error": "the consumer has not moved for {_LONGEST_SILENCE:.0f} s; see its log"}}'
+    return HTTPStatus.SERVICE_UNAVAILABLE, "application/json", told.encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET with one of its pages."""
+
+    pages: ClassVar[dict[str, Callable[[], _Page]]]
+    timeout = 10  # a silent client must not hold its thread for ever
+
+    def do_GET(self) -> None:
+        page = self.pages.get(self.path.split("?")[0])
+        nothing = (HTTPStatus.NOT_FOUND, "application/json", b'{"error": "there is no such page"}')
+        status, media_type, body = page() if page else nothing
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """Do not tell versions."""
+        return "locard"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the interface's name
+        """Write no line for each scrape."""
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Not `http.server`'s own, which asks the name service for this machine's name."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Print no traceback: the client went away, mostly."""
+        log.debug("a health request failed: %s", type(sys.exception()).__name__)
+
+
+class _ServerV6(_Server):
+    address_family = socket.AF_INET6

@@ -1,0 +1,341 @@
+"""The consumer: every record ends in the lake or in quarantine, and nothing raw ends anywhere."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from locard.ingest.batch import Batch, BatchLimits
+from locard.ingest.consumer import Consumer
+from locard.ingest.eventlog import RawRecord, outgoing
+from locard.ingest.lake import LakeWriter
+from locard.ingest.quarantine import Quarantine
+from locard.redaction import Keyring, RedactionPool
+from locard.schema import Fenced, RetryableError, event_json, event_object, validate_event
+from locard.schema.arrow import events_of_table
+
+from eventlogs import LogUnderTest
+from making import event, redacted
+from redactors import FaultyRedactor
+
+CANARY = "CANARY-e2d9"
+NOW = datetime(2026, 5, 4, 9, 32, tzinfo=UTC)
+
+
+class Installation:
+    """A log, a lake, a quarantine and keys in one directory, and consumers on them."""
+
+    def __init__(self, path: Path, kafka: str | None = None) -> None:
+        self.path = path
+        self.log = LogUnderTest(path, kafka)
+        self.keyring = Keyring.open_or_create(path / "keys")
+        self.lake = LakeWriter(path / "lake")
+        self.quarantine = Quarantine(path / "quarantine", self.keyring.quarantine_public_key())
+
+    def append(self, *values: bytes) -> None:
+        """Append raw values to one partition."""
+        self.log.append(*values)
+
+    def consume(self, limits: BatchLimits = BatchLimits(), pause=lambda _: None) -> Consumer:
+        """Work off what is in the log."""
+        pool = RedactionPool(FaultyRedactor, seconds_per_event=0.5)
+        with pool, self.log.reader() as reader:
+            consumer = Consumer(
+                reader, pool, self.lake, self.quarantine, limits=limits, pause=pause
+            )
+            try:
+                consumer.run_once()
+            finally:
+                self.last = consumer
+        return consumer
+
+    def stored(self) -> list:
+        """Return the events in the lake, by offset."""
+        table = DeltaTable(self.path / "lake").to_pyarrow_table()
+        return list(events_of_table(table.sort_by("log_offset")))
+
+    def bytes_outside_the_log(self) -> bytes:
+        """Return every byte that the installation keeps, but for the raw log itself."""
+        files = (path for path in self.path.rglob("*") if path.is_file())
+        return b"".join(path.read_bytes() for path in files if "log.sqlite" not in path.name)
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def installation(request, tmp_path):
+    """An installation on each kind of log."""
+    kafka = request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
+    return Installation(tmp_path, kafka)
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    """An installation on the embedded log."""
+    return Installation(tmp_path)
+
+
+def with_canary(**core) -> bytes:
+    """Return a valid event whose content holds the canary."""
+    body = {"tool_name": "t", "sighting": "executed", "arguments": {"note": CANARY, CANARY: 1}}
+    return event_json(event("tool_call", body, **core))
+
+
+FAULTY_RECORDS = {
+    "json_syntax": f'{{"kind": "{CANARY}'.encode(),
+    "json_encoding": CANARY.encode() + b"\xff",
+    "json_duplicate_key": f'{{"{CANARY}": 1, "{CANARY}": 2}}'.encode(),
+    "json_too_deep": b"[" * 5_000 + CANARY.encode(),
+    "invalid_event": f'{{"kind": "prompt", "body": "{CANARY}", "{CANARY}": 1}}'.encode(),
+    "redaction_error": with_canary(call_id="raise"),
+    "redaction_timeout": with_canary(call_id="hang"),
+    "redaction_crash": with_canary(call_id="crash"),
+}
+
+
+def test_good_records_reach_the_lake_and_bad_ones_quarantine(installation, caplog, capfd):
+    """Of a log with every kind of bad record, each one is kept, none is raw, none takes another."""
+    good = [event(call_id=f"good {n}") for n in range(len(FAULTY_RECORDS) + 1)]
+    values = [event_json(good[0])]
+    for number, bad in enumerate(FAULTY_RECORDS.values(), start=1):
+        values += [bad, event_json(good[number])]
+    with caplog.at_level(logging.DEBUG, logger="locard"):
+        installation.append(*values)
+        consumer = installation.consume()
+
+    assert [e.event_id for e in installation.stored()] == [e.event_id for e in good]
+    assert {q.offset: q.error_class for q in installation.quarantine} == {
+        2 * number + 1: error_class for number, error_class in enumerate(FAULTY_RECORDS)
+    }
+    assert consumer.counts.read == len(values)
+    assert consumer.counts.published + sum(consumer.counts.quarantined.values()) == len(values)
+    printed = capfd.readouterr()
+    everything = caplog.text + printed.out + printed.err + repr(consumer.counts)
+    assert CANARY not in everything
+    assert CANARY.encode() not in installation.bytes_outside_the_log()
+
+
+def test_quarantined_records_open_as_they_came(embedded):
+    """Nothing is lost: with the private key every quarantined record comes back byte for byte."""
+    embedded.append(*FAULTY_RECORDS.values())
+    embedded.consume()
+    private = embedded.keyring.quarantine_private_key()
+
+    opened = {q.error_class: embedded.quarantine.open(q, private) for q in embedded.quarantine}
+    assert opened == FAULTY_RECORDS
+
+
+def test_consuming_again_adds_nothing(installation):
+    """A second consumer goes on where the lake stands, whatever the log remembers."""
+    installation.append(*(event_json(event()) for _ in range(50)))
+    installation.consume()
+    again = installation.consume()
+
+    assert again.counts.read == again.counts.published == 0
+    assert len(installation.stored()) == 50
+
+
+def test_consuming_goes_on_where_it_stopped(installation):
+    """Events that come later are added after those that came first."""
+    events = [event() for _ in range(30)]
+    installation.append(*map(event_json, events[:10]))
+    installation.consume()
+    installation.append(*map(event_json, events[10:]))
+    installation.consume(BatchLimits(rows=7))
+
+    assert [e.event_id for e in installation.stored()] == [e.event_id for e in events]
+
+
+def test_redacted_values_are_what_is_stored(embedded):
+    """The lake has what redaction returned, with the consumer's time of ingestion."""
+    embedded.append(with_canary())
+    embedded.consume()
+
+    (found,) = embedded.stored()
+    assert found.body.arguments is None
+    assert found.ingested_at is not None
+    assert CANARY.encode() not in embedded.bytes_outside_the_log()
+
+
+def test_a_publish_that_fails_for_a_while_is_tried_again(embedded, monkeypatch, caplog):
+    """While the lake is busy the batch is kept, and the waits between tries grow."""
+    embedded.append(with_canary(), with_canary())
+    publish, failures, waits = embedded.lake.publish, [1, 2, 3], []
+
+    def busy(segments, now):
+        if failures:
+            failures.pop()
+            raise RetryableError("the lake is busy; publish again")
+        publish(segments, now)
+
+    monkeypatch.setattr(embedded.lake, "publish", busy)
+    embedded.consume(pause=waits.append)
+
+    assert len(embedded.stored()) == 2
+    assert waits == [0.5, 1.0, 2.0]
+    assert CANARY not in caplog.text
+
+
+def test_a_publish_that_fails_for_good_stops_and_leaks_nothing(embedded, monkeypatch, caplog):
+    """The error ends the consumer, names no content, and a new consumer does the work again."""
+    embedded.append(with_canary(), *FAULTY_RECORDS.values())
+    with monkeypatch.context() as patched:
+        patched.setattr(embedded.lake, "publish", _fence)
+        with pytest.raises(Fenced) as stopped:
+            embedded.consume()
+    embedded.consume()
+
+    assert CANARY not in caplog.text + str(stopped.value) + repr(embedded.last)
+    assert len(embedded.stored()) == 1
+    assert len(embedded.quarantine) == len(FAULTY_RECORDS)
+
+
+def _fence(segments, _now):
+    raise Fenced(f"another one has {segments[0]}")
+
+
+def test_a_quarantine_that_is_full_stops_before_the_position_moves(embedded):
+    """Where a record can neither be stored nor put away, nothing moves past it."""
+    embedded.quarantine = Quarantine(
+        embedded.path / "quarantine", embedded.keyring.quarantine_public_key(), limit=1
+    )
+    embedded.append(event_json(event()), b"bad", b"worse", event_json(event()))
+    with pytest.raises(Exception, match="its limit"):
+        embedded.consume()
+
+    assert embedded.lake.next_offsets(embedded.last._reader.topic_id, range(4)) == {}
+
+
+def test_stopping_publishes_what_is_ready(embedded):
+    """A consumer that is asked to stop publishes its batch and returns."""
+    embedded.append(*(event_json(event()) for _ in range(10)))
+    pool = RedactionPool(FaultyRedactor)
+    with pool, embedded.log.reader() as reader:
+        consumer = Consumer(
+            reader, pool, embedded.lake, embedded.quarantine, limits=BatchLimits(age=3600)
+        )
+        consumer.run(lambda: consumer._batch.size == 10)
+
+    assert len(embedded.stored()) == 10
+
+
+def test_reading_pauses_while_enough_is_under_way(embedded):
+    """Backpressure: while redaction is behind, no more records are read than the bound."""
+    embedded.append(*(event_json(event()) for _ in range(200)))
+    highest = 0
+
+    class Slow:
+        """A redaction that answers one event for each time it is asked."""
+
+        def __init__(self):
+            self.events = []
+
+        @property
+        def pending(self):
+            return len(self.events)
+
+        def submit(self, events):
+            nonlocal highest
+            self.events += events
+            highest = max(highest, len(self.events))
+
+        def collect(self, _timeout):
+            taken, self.events = self.events[:1], self.events[1:]
+            return [redacted(e) for e in taken]
+
+        def discard(self):
+            self.events = []
+
+    with embedded.log.reader() as reader:
+        consumer = Consumer(
+            reader,
+            Slow(),
+            embedded.lake,
+            embedded.quarantine,
+            limits=BatchLimits(rows=5),
+            most_in_flight=20,
+        )
+        consumer.run_once()
+
+    assert highest <= 20
+    assert len(embedded.stored()) == 200
+
+
+@pytest.mark.kafka
+def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path):
+    """A consumer that loses partitions in the middle drops them, and the other one stores them once."""
+    shared = Installation(tmp_path, kafka_bootstrap)
+    events = [event(session_id=f"session {n}") for n in range(80)]
+    with shared.log.writer() as writer:
+        writer.append([outgoing(e, event_json(e)) for e in events])
+    pool, other_pool = RedactionPool(FaultyRedactor), RedactionPool(FaultyRedactor)
+    other_lake = LakeWriter(tmp_path / "lake")
+    slow = BatchLimits(age=3600)
+    with pool, other_pool, shared.log.reader() as first, shared.log.reader() as second:
+        slow_one = Consumer(first, pool, shared.lake, shared.quarantine, limits=slow)
+        steps = iter(range(400))
+        slow_one.run(lambda: slow_one._batch.size == 80 or next(steps, None) is None)
+        later = [event(session_id=f"session {n}") for n in range(80)]
+        with shared.log.writer() as writer:
+            writer.append([outgoing(e, event_json(e)) for e in later])
+        other = Consumer(second, other_pool, other_lake, shared.quarantine, limits=BatchLimits(rows=9, age=0.2))
+        other._reader.start(other._positions, other._forget)
+        for _ in range(600):
+            other._step(0.02)
+            slow_one._step(0.02)
+            if other.counts.published + slow_one.counts.published >= 160:
+                break
+            if other.counts.published and slow_one._batch.size:
+                slow_one._publish()
+
+    ids = [e.event_id for e in shared.stored()]
+    assert sorted(ids) == sorted(e.event_id for e in events + later)
+
+
+def record(offset: int, size: int = 10, partition: int = 0) -> RawRecord:
+    """Return a record of this size."""
+    return RawRecord("topic", partition, offset, NOW, bytes(size))
+
+
+class TestBatch:
+    """When a batch is due. Time is passed in."""
+
+    def test_rows_bytes_and_age_each_make_it_due(self):
+        """Whichever limit is reached first makes the batch due."""
+        for limits, add, now in (
+            (BatchLimits(rows=2, bytes=10**9, age=10**9), 2, 0.0),
+            (BatchLimits(rows=10**9, bytes=20, age=10**9), 2, 0.0),
+            (BatchLimits(rows=10**9, bytes=10**9, age=5.0), 1, 5.0),
+        ):
+            batch = Batch(limits, {})
+            assert not batch.is_due(10**9)
+            for offset in range(add):
+                assert not batch.is_due(0.0)
+                batch.add(record(offset), redacted(event()), 0.0)
+            assert batch.is_due(now)
+
+    def test_a_segment_begins_where_the_lake_stands(self):
+        """Offsets that the log used up without a record belong to the next segment."""
+        batch = Batch(BatchLimits(), {0: 5})
+        batch.add(record(8), redacted(event()), 0.0)
+        batch.add_quarantined(record(11), "json_syntax", 0.0)
+
+        (made,) = batch.segments
+        assert (made.first_offset, made.next_offset, len(made.rows)) == (5, 12, 1)
+
+    def test_a_record_that_comes_twice_is_a_defect_and_not_stored(self):
+        """Offsets only grow; anything else is a fault of the program and stops it."""
+        batch = Batch(BatchLimits(), {})
+        batch.add(record(3), redacted(event()), 0.0)
+
+        with pytest.raises(AssertionError, match="came twice"):
+            batch.add(record(3), redacted(event()), 0.0)
+
+
+def test_outgoing_records_are_keyed_by_session():
+    """Events of one session share a key; one without a session is keyed by its collector."""
+    alone = validate_event({**event_object(event(collector_id="c")), "session_id": None})
+
+    assert outgoing(event(session_id="a"), b"").key == b"a"
+    assert outgoing(alone, b"").key == b"c"

@@ -1,0 +1,90 @@
+"""Redaction in worker processes: order, budgets, crashes, and nothing that leaks."""
+
+from __future__ import annotations
+
+import pytest
+from locard.redaction import FailedRedaction, RedactedEvent, RedactionPool
+from locard.schema import CannotContinue
+
+from making import event
+from redactors import FaultyRedactor, broken_factory
+
+
+def collect(pool, count):
+    """Return that many results, or fail."""
+    results = []
+    for _ in range(100):
+        results += pool.collect(1.0)
+        if len(results) >= count:
+            return results
+    raise AssertionError(f"{len(results)} of {count} results came")
+
+
+@pytest.fixture
+def pool():
+    """Two workers, and a budget that a hanging event exceeds at once."""
+    with RedactionPool(FaultyRedactor, workers=2, seconds_per_event=0.5) as made:
+        yield made
+
+
+def test_results_come_in_the_order_of_submission(pool):
+    """However the work is shared out, results come in order and each names its event."""
+    batches = [[event(call_id=f"{chunk}/{n}") for n in range(20)] for chunk in range(10)]
+    for batch in batches:
+        pool.submit(batch)
+
+    results = collect(pool, 200)
+
+    assert [result.event.event_id for result in results] == [e.event_id for b in batches for e in b]
+    assert all(isinstance(result, RedactedEvent) for result in results)
+    assert pool.pending == 0
+
+
+FAULTS = {"raise": "redaction_error", "hang": "redaction_timeout", "crash": "redaction_crash"}
+
+
+@pytest.mark.parametrize(("fault", "error_class"), FAULTS.items(), ids=FAULTS.keys())
+def test_one_bad_event_fails_alone(pool, fault, error_class):
+    """The event that raises, hangs or kills its worker fails; its neighbours do not."""
+    batch = [event(), event(call_id=fault), event(), event(call_id=fault), event()]
+    pool.submit(batch)
+    pool.submit([event()])
+
+    results = collect(pool, 6)
+
+    told = [r.error_class if isinstance(r, FailedRedaction) else "ok" for r in results]
+    assert told == ["ok", error_class, "ok", error_class, "ok", "ok"]
+    assert [result.event.event_id for result in results[:5]] == [e.event_id for e in batch]
+
+
+def test_a_worker_that_prints_does_not_leak(pool, capfd):
+    """Whatever a library prints while it holds raw text goes nowhere."""
+    pool.submit([event(call_id="print", body={"tool_name": "CANARY", "sighting": "executed"})])
+    collect(pool, 1)
+
+    printed = capfd.readouterr()
+    assert "CANARY" not in printed.out + printed.err
+
+
+def test_discarded_work_is_forgotten(pool):
+    """After a discard only what was submitted later comes back."""
+    pool.submit([event(call_id="hang"), event()])
+    pool.submit([event()])
+    pool.discard()
+    kept = event()
+    pool.submit([kept])
+
+    assert [result.event.event_id for result in collect(pool, 1)] == [kept.event_id]
+
+
+def test_a_redactor_that_cannot_start_stops_everything():
+    """A damaged installation is no reason to quarantine every event: it stops, and says why."""
+    with RedactionPool(broken_factory) as pool:
+        pool.submit([event()])
+        with pytest.raises(CannotContinue, match="redaction cannot start: ImportError: no engine"):
+            collect(pool, 1)
+
+
+def test_collecting_without_work_returns_at_once(pool):
+    """Nothing submitted, nothing to wait for."""
+    assert pool.collect(timeout=60) == []
