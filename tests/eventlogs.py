@@ -71,7 +71,7 @@ class LogUnderTest:
 
 
 def read_until(reader: EventLogReader, count: int) -> list[RawRecord]:
-    """Poll until that many records have come; a test that gets fewer fails by the bound on polls."""
+    """Poll until that many records have come; fail where they do not."""
     records: list[RawRecord] = []
     for _ in range(200):
         records += reader.poll(1_000, 0.2)

@@ -13,7 +13,11 @@ RECORD = RedactionRecord(policy="test/1", engine="test")
 def event(kind: str = "tool_call", body: dict[str, Any] | None = None, **core: Any) -> Event:
     """Return an event of this kind; fields of the core by name."""
     defaults: dict[str, dict[str, Any]] = {
-        "tool_call": {"tool_name": "send_money", "sighting": "executed", "arguments": {"amount": 1}},
+        "tool_call": {
+            "tool_name": "send_money",
+            "sighting": "executed",
+            "arguments": {"amount": 1},
+        },
         "tool_result": {"tool_name": "send_money", "outcome": "ok", "result": "sent"},
         "prompt": {"messages": []},
         "model_output": {"messages": []},

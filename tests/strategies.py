@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
+
 from locard.schema import KINDS, SCHEMA_VERSION, Event, validate_event
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(
@@ -19,9 +20,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-times = st.datetimes(
-    datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)  # noqa: DTZ001
-)
+times = st.datetimes(datetime.min, datetime.max, timezones=st.just(UTC))
 uuids = st.uuids().map(str)
 trusts = st.sampled_from(["system", "operator", "user", "tool", "external", "unknown"])
 
@@ -73,7 +72,10 @@ bodies: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         result=json_values,
     ),
     "content": record(
-        {"operation": st.sampled_from(["read", "write"])}, uri=texts, title=texts, content=json_values
+        {"operation": st.sampled_from(["read", "write"])},
+        uri=texts,
+        title=texts,
+        content=json_values,
     ),
     "decision": record(
         {

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from locard.ingest.batch import Batch, BatchLimits
+
+from eventlogs import LogUnderTest
+from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
 from locard.ingest.consumer import Consumer
 from locard.ingest.eventlog import RawRecord, outgoing
 from locard.ingest.lake import LakeWriter
@@ -16,8 +18,6 @@ from locard.ingest.quarantine import Quarantine
 from locard.redaction import Keyring, RedactionPool
 from locard.schema import Fenced, RetryableError, event_json, event_object, validate_event
 from locard.schema.arrow import events_of_table
-
-from eventlogs import LogUnderTest
 from making import event, redacted
 from redactors import FaultyRedactor
 
@@ -39,7 +39,7 @@ class Installation:
         """Append raw values to one partition."""
         self.log.append(*values)
 
-    def consume(self, limits: BatchLimits = BatchLimits(), pause=lambda _: None) -> Consumer:
+    def consume(self, limits: BatchLimits = DEFAULT_LIMITS, pause=lambda _: None) -> Consumer:
         """Work off what is in the log."""
         pool = RedactionPool(FaultyRedactor, seconds_per_event=0.5)
         with pool, self.log.reader() as reader:
@@ -264,7 +264,7 @@ def test_reading_pauses_while_enough_is_under_way(embedded):
 
 @pytest.mark.kafka
 def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path):
-    """A consumer that loses partitions in the middle drops them, and the other one stores them once."""
+    """A consumer that loses partitions drops them, and the other one stores them once."""
     shared = Installation(tmp_path, kafka_bootstrap)
     events = [event(session_id=f"session {n}") for n in range(80)]
     with shared.log.writer() as writer:
@@ -279,7 +279,9 @@ def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path)
         later = [event(session_id=f"session {n}") for n in range(80)]
         with shared.log.writer() as writer:
             writer.append([outgoing(e, event_json(e)) for e in later])
-        other = Consumer(second, other_pool, other_lake, shared.quarantine, limits=BatchLimits(rows=9, age=0.2))
+        other = Consumer(
+            second, other_pool, other_lake, shared.quarantine, limits=BatchLimits(rows=9, age=0.2)
+        )
         other._reader.start(other._positions, other._forget)
         for _ in range(600):
             other._step(0.02)

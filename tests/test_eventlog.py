@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+
+from eventlogs import LogUnderTest, read_all, read_until
 from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
 from locard.schema import CannotContinue, EvidenceGap, RejectedRecord, RetryableError
 
-from eventlogs import LogUnderTest, read_all, read_until
-
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def log(request, tmp_path) -> Iterator[LogUnderTest]:
+def log(request, tmp_path) -> LogUnderTest:
     """An empty log of each kind."""
     kafka = request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
-    yield LogUnderTest(tmp_path, kafka)
+    return LogUnderTest(tmp_path, kafka)
 
 
 def test_records_of_one_key_come_back_in_order_and_whole(log):
@@ -94,7 +93,9 @@ def test_the_topic_id_stays_and_a_log_made_again_has_another(log, tmp_path_facto
 def test_a_record_that_is_too_large_is_refused_and_nothing_appended(log):
     """The size limit is checked before anything is sent, and the message tells both sizes."""
     with log.writer() as writer, pytest.raises(RejectedRecord, match="over the limit") as refusal:
-        writer.append([OutgoingRecord(b"k", b"ok"), OutgoingRecord(b"k", bytes(LARGEST_RECORD + 1))])
+        writer.append(
+            [OutgoingRecord(b"k", b"ok"), OutgoingRecord(b"k", bytes(LARGEST_RECORD + 1))]
+        )
 
     assert refusal.value.error_class == "event_too_large"
     assert read_all(log) == []
@@ -135,7 +136,9 @@ def test_two_writers_at_once_lose_and_double_nothing(log):
             second.append([OutgoingRecord(b"k", b"second %d" % number)])
 
     values = [record.value for record in read_all(log)]
-    assert sorted(values) == sorted(b"%s %d" % (w, n) for w in (b"first", b"second") for n in range(20))
+    assert sorted(values) == sorted(
+        b"%s %d" % (w, n) for w in (b"first", b"second") for n in range(20)
+    )
 
 
 def test_repr_of_records_shows_no_payload(log):
@@ -166,7 +169,7 @@ class TestEmbedded:
     """What only the embedded log promises."""
 
     def test_a_second_reader_is_told_to_wait(self, tmp_path):
-        """Two readers would both publish: the second is refused, and comes in when the first left."""
+        """Two readers would both publish: the second waits until the first has left."""
         first = EmbeddedReader(tmp_path / "log.sqlite")
         with pytest.raises(RetryableError, match="read by another process"):
             EmbeddedReader(tmp_path / "log.sqlite")

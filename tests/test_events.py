@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from locard.schema import (
     EVENT_TYPE_OF_KIND,
     KINDS,
@@ -24,7 +25,6 @@ from locard.schema import (
     validate_event,
 )
 from locard.schema.arrow import EVENT_COLUMNS, event_table, events_of_table
-
 from strategies import event_objects, events
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -184,9 +184,9 @@ def test_absent_null_and_empty_are_told_apart():
     """Not captured, null, empty text and an empty object are four different arguments."""
 
     def arguments(**body: Any) -> dict[str, Any]:
-        return event_object(
-            validate_event({**MINIMAL, "body": {**MINIMAL["body"], **body}})
-        )["body"]
+        return event_object(validate_event({**MINIMAL, "body": {**MINIMAL["body"], **body}}))[
+            "body"
+        ]
 
     absent = validate_event({**MINIMAL, "absent": {"arguments": "not_captured"}})
     assert event_object(absent)["absent"] == {"arguments": "not_captured"}

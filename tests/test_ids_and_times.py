@@ -9,6 +9,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from locard.schema import derived_event_id, ids, new_event_id, rfc3339
 
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from locard.ingest.eventlog import RawRecord
 from locard.ingest.quarantine import Quarantine
 from locard.redaction import Keyring, seal, unseal
 from locard.schema import CannotContinue
-
 from making import event
 
 NOW = datetime(2026, 5, 4, 9, 32, tzinfo=UTC)

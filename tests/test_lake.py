@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+
 from locard.ingest import durable
 from locard.ingest import lake as lake_module
 from locard.ingest.lake import MANIFESTS_KEY, LakeWriter
 from locard.ingest.segments import Position, Row, Segment
 from locard.schema import CannotContinue, Fenced, StateUnknown
 from locard.schema.arrow import events_of_table
-
 from making import event, redacted
 
 NOW = datetime(2026, 5, 4, 9, 32, tzinfo=UTC)
@@ -39,8 +39,10 @@ def segment(first: int, count: int, partition: int = 0, **changes) -> Segment:
 
 def stored(path: Path) -> list:
     """Return the events of the lake, by partition and offset."""
-    table = DeltaTable(path).to_pyarrow_table().sort_by(
-        [("log_partition", "ascending"), ("log_offset", "ascending")]
+    table = (
+        DeltaTable(path)
+        .to_pyarrow_table()
+        .sort_by([("log_partition", "ascending"), ("log_offset", "ascending")])
     )
     return list(events_of_table(table))
 
@@ -97,7 +99,9 @@ def test_a_zombie_cannot_publish_what_another_owner_has_published(path):
     first, zombie = LakeWriter(path), LakeWriter(path)
     first.publish([segment(0, 3)], NOW)
 
-    with pytest.raises(Fenced, match="stands at offset 3 in the lake, and this consumer began at 0"):
+    with pytest.raises(
+        Fenced, match="stands at offset 3 in the lake, and this consumer began at 0"
+    ):
         zombie.publish([segment(0, 2)], NOW)
     assert len(stored(path)) == 3
 
@@ -230,7 +234,9 @@ def test_a_data_file_that_cannot_be_written_leaves_the_lake_as_it_was(path, monk
     lake = LakeWriter(path)
     monkeypatch.setattr(lake_module.pq, "write_table", _no_space)
 
-    with pytest.raises(CannotContinue, match="cannot be written: No space left on device; make room"):
+    with pytest.raises(
+        CannotContinue, match="cannot be written: No space left on device; make room"
+    ):
         lake.publish([segment(0, 1)], NOW)
     assert DeltaTable(path).version() == 0
 
@@ -240,7 +246,9 @@ def test_a_lake_of_a_newer_major_version_is_not_touched(path):
     LakeWriter(path)
     _set_format(path, "2.0")
 
-    with pytest.raises(CannotContinue, match=r"has format 2\.0 and this program knows 1\.0; install"):
+    with pytest.raises(
+        CannotContinue, match=r"has format 2\.0 and this program knows 1\.0; install"
+    ):
         LakeWriter(path)
 
 
@@ -281,7 +289,14 @@ def test_writing_an_unredacted_event_is_a_type_error(tmp_path):
             """
         )
     )
-    command = [sys.executable, "-m", "mypy", "--config-file", str(root / "pyproject.toml"), str(snippet)]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        str(root / "pyproject.toml"),
+        str(snippet),
+    ]
     environment = {**os.environ, "MYPY_FORCE_COLOR": "0"}
     checked = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 

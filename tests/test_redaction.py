@@ -8,12 +8,12 @@ import socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from locard.redaction import DEFAULT_POLICY, TOKEN, Pseudonymizer, presidio_redactor
 from locard.redaction.pseudonyms import normalised
 from locard.redaction.redactor import words_of
 from locard.redaction.text import Span, disjoint
 from locard.schema import canonical_bytes, event_object, validate_event
-
 from making import event, said
 
 IBAN = "GB29NWBK60161331926819"
@@ -59,7 +59,12 @@ def test_text_without_personal_data_is_not_touched(redactor):
         "tool_result",
         {
             "outcome": "ok",
-            "result": {"amount": 98.7, "date": "2022-01-01", "url": "https://example.com/a", "n": 12},
+            "result": {
+                "amount": 98.7,
+                "date": "2022-01-01",
+                "url": "https://example.com/a",
+                "n": 12,
+            },
         },
     )
     value, record = redact(redactor, plain)
@@ -72,7 +77,10 @@ def test_text_without_personal_data_is_not_touched(redactor):
 def test_json_is_walked_and_keeps_keys_and_types(redactor):
     """Values in nested JSON are replaced where they stand; everything around them is unchanged."""
     arguments = {"to": [{"iban": IBAN, "amount": 12.5, "urgent": True, "note": None}], "id": "42"}
-    value, _ = redact(redactor, event("tool_call", {"tool_name": "t", "sighting": "executed", "arguments": arguments}))
+    value, _ = redact(
+        redactor,
+        event("tool_call", {"tool_name": "t", "sighting": "executed", "arguments": arguments}),
+    )
 
     found = value["body"]["arguments"]
     assert TOKEN.fullmatch(found["to"][0].pop("iban"))
@@ -84,7 +92,11 @@ def test_every_content_field_is_redacted_and_no_core_field(redactor):
     """The person served, extensions, rationale and parameters are content; identifiers are not."""
     plain = event(
         "decision",
-        {"decided_by": "human", "verdict": "allow", "rationale": f"asked by a@example.com for {IBAN}"},
+        {
+            "decided_by": "human",
+            "verdict": "allow",
+            "rationale": f"asked by a@example.com for {IBAN}",
+        },
         on_behalf_of="a@example.com",
         parameters={"user": "a@example.com"},
         extensions={"note": IBAN, "a@example.com": 1},
@@ -111,7 +123,10 @@ def test_a_key_that_is_personal_data_is_replaced_and_its_value_kept(redactor):
 def test_a_number_that_is_an_account_becomes_a_token(redactor):
     """A card number given as a JSON number is not stored as one."""
     arguments = {"credit_card": 4111111111111111, "amount": 1234567}
-    value, _ = redact(redactor, event("tool_call", {"tool_name": "t", "sighting": "executed", "arguments": arguments}))
+    value, _ = redact(
+        redactor,
+        event("tool_call", {"tool_name": "t", "sighting": "executed", "arguments": arguments}),
+    )
 
     assert "4111111111111111" not in json.dumps(value)
     assert value["body"]["arguments"]["amount"] == 1234567
@@ -120,7 +135,9 @@ def test_a_number_that_is_an_account_becomes_a_token(redactor):
 def test_identifiers_inside_messages_stay_so_that_calls_can_be_paired(redactor):
     """The id of a tool call in a message is not taken for a telephone number."""
     part = {"type": "tool_call", "id": "+442079460958", "name": "t", "arguments": {"id": IBAN}}
-    value, _ = redact(redactor, event("model_output", {"messages": [{"role": "assistant", "parts": [part]}]}))
+    value, _ = redact(
+        redactor, event("model_output", {"messages": [{"role": "assistant", "parts": [part]}]})
+    )
 
     found = value["body"]["messages"][0]["parts"][0]
     assert found["id"] == "+442079460958"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from locard.redaction import FailedRedaction, RedactedEvent, RedactionPool
 from locard.schema import CannotContinue
-
 from making import event
 from redactors import FaultyRedactor, broken_factory
 

@@ -14,7 +14,9 @@ from typing import Final
 
 import click
 
-from locard.cli.ingesting import consume, import_
+from locard.cli.consuming import consume
+from locard.cli.demo import demo
+from locard.cli.ingesting import import_
 from locard.cli.questions import sessions, sql, timeline
 from locard.cli.settings import load_settings
 from locard.schema import LocardError
@@ -42,7 +44,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
     context.obj = load_settings(home)
 
 
-for command in (import_, consume, sessions, timeline, sql):
+for command in (demo, consume, import_, sessions, timeline, sql):
     locard.add_command(command)
 
 

@@ -68,7 +68,9 @@ def work_off(settings: Settings, progress: Callable[[str], None]) -> None:
     progress("")
     counts = worker.counts
     put_away = sum(counts.quarantined.values())
-    click.echo(f"lake {settings.lake_path}: {counts.published} events added, {put_away} quarantined")
+    click.echo(
+        f"lake {settings.lake_path}: {counts.published} events added, {put_away} quarantined"
+    )
     for error_class, count in sorted(counts.quarantined.items()):
         click.echo(f"  quarantined: {error_class} {count}")
 

@@ -2,30 +2,219 @@
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
+import logging
 import signal
 import socket
-import subprocess
 import sys
-import time
-import traceback
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from pydantic import SecretStr
 
+from locard.cli.api_token import api_token
 from locard.cli.assembly import kafka_settings, log_writer
+from locard.cli.processes import SECONDS_TO_STOP, run_together
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from locard.ingest.eventlog import EventLogWriter
+
 COLLECT_PORT: Final = 4318
 SERVE_PORT: Final = 8700
 HEALTH_PORT: Final = 9464
+
+host_option = click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on."
+)
+
+
+def port_option(name: str, default: int) -> Callable[[Any], Any]:
+    """Return the option for a port."""
+    return click.option(
+        name,
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        help="The port to listen on; 0 takes a free one.",
+    )
+
+
+@click.command()
+@host_option
+@port_option("--port", COLLECT_PORT)
+@click.pass_obj
+def collect(settings: Settings, host: str, port: int) -> int:
+    """Take events over HTTP and append them to the event log."""
+    _end_on_signals()
+    from locard.ingest.collector import collector_app
+
+    token, told = api_token(settings)
+    with _listen(host, port) as listener, log_writer(settings) as writer:
+        app = collector_app(writer, token, check_log=_kafka_check(settings, writer))
+        _serve(app, listener, f"collecting on {_address(listener)}; {told}")
+    return 0
+
+
+@click.command()
+@host_option
+@port_option("--port", SERVE_PORT)
+@click.pass_obj
+def serve(settings: Settings, host: str, port: int) -> int:
+    """Answer questions about the lake over HTTP."""
+    _end_on_signals()
+    from locard.query.api import query_app
+
+    token, told = api_token(settings)
+    with _listen(host, port) as listener:
+        app = query_app(settings.lake_path, token)
+        _serve(app, listener, f"answering on {_address(listener)}; {told}")
+    return 0
+
+
+@click.command()
+@host_option
+@port_option("--collect-port", COLLECT_PORT)
+@port_option("--serve-port", SERVE_PORT)
+@port_option("--health-port", HEALTH_PORT)
+@click.pass_context
+def up(
+    context: click.Context, host: str, collect_port: int, serve_port: int, health_port: int
+) -> int:
+    """Run collector, consumer and API together on the embedded log, until told to stop.
+
+    The consumer's health and metrics are served on --health-port. When one of the three ends by
+    itself, the others are stopped.
+    """
+    settings: Settings = context.obj
+    if settings.kafka:
+        raise CannotContinue(
+            "`locard up` works on the embedded log and LOCARD_KAFKA names Kafka; unset it, or "
+            "start `locard collect`, `consume` and `serve` by themselves"
+        )
+    api_token(settings)  # made once, before two of the three look for it
+    with log_writer(settings):
+        pass  # the same of the log
+    options = ["--home", str(settings.home)]
+    if context.find_root().params.get("debug"):
+        options.append("--debug")
+    run_together(
+        {
+            "collect": ["--host", host, "--port", str(collect_port)],
+            "consume": ["--health-host", host, "--health-port", str(health_port)],
+            "serve": ["--host", host, "--port", str(serve_port)],
+        },
+        options,
+    )
+    return 0
+
+
+def _kafka_check(settings: Settings, writer: EventLogWriter) -> Callable[[], None] | None:
+    """Return what finds out whether Kafka can be reached; the embedded log needs no help."""
+    if not settings.kafka:
+        return None
+    from locard.ingest.eventlog.kafka import ensure_topic
+
+    kafka = kafka_settings(settings, settings.kafka)
+
+    def check() -> None:
+        if ensure_topic(kafka) != writer.topic_id:
+            raise CannotContinue(
+                f"topic {kafka.topic} was made again since the collector started; start it again"
+            )
+
+    return check
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise CannotContinue(
+            f"port {port} of {host} cannot be listened on: {error.strerror}; free it or choose "
+            "another with --port"
+        ) from error
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _serve(app: FastAPI, listener: socket.socket, announcement: str) -> None:
+    """Answer requests until told to stop, then finish those that are under way."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=_LOG_CONFIG,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_STOP - 10,
+    )
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # The server takes the signals over, and hands them back to these handlers when it has ended.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    click.echo(announcement, err=True)
+    host = listener.getsockname()[0]
+    if not (host.startswith("127.") or host == "::1"):
+        click.echo(
+            f"{host} is reached from beyond this machine and there is no TLS here; let only a "
+            "proxy that has it come this way",
+            err=True,
+        )
+    server.run(sockets=[listener])
+
+
+def _end_on_signals() -> None:
+    """Before there is a server to stop, a signal ends the process in good order."""
+
+    def end(*_: object) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+
+
+class QuietFormatter(logging.Formatter):
+    """Names an exception by its type and place; its text may quote what was sent or read."""
+
+    def formatException(  # noqa: N802 - the interface's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> str:
+        """Return one line."""
+        kind, _, traceback = ei
+        while traceback and traceback.tb_next:
+            traceback = traceback.tb_next
+        code = traceback.tb_frame.f_code if traceback else None
+        place = f" in {code.co_qualname}, {code.co_filename}" if code else ""
+        return f"{kind.__name__ if kind else 'nothing'}{place}"
+
+
+_LOG_CONFIG: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "quiet": {
+            "()": "locard.cli.serving.QuietFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "quiet"}},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
+}

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,7 +20,7 @@ DEFAULT_HOME = Path(".locard")
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured; `docs/configuration.md` says what each key puts at stake."""
+    """Everything that can be configured; `docs/configuration.md` says what each key is worth."""
 
     model_config = SettingsConfigDict(env_prefix="LOCARD_", extra="ignore", frozen=True)
 
@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     kafka_replication: int = Field(1, ge=1, description="Replicas of a topic that is made.")
     retention_hours: float = Field(
         24, gt=0, description="How long the event log keeps what redaction has not seen."
+    )
+    token: SecretStr | None = Field(
+        None, description="What callers of the collector and the API must send as bearer token."
     )
     redaction_workers: int = Field(2, ge=1, description="Processes that redact.")
     redaction_seconds: float = Field(

@@ -250,7 +250,9 @@ async def _alive() -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, AnyHTTPException):
         raise TypeError("not an HTTP error")
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    is_ours = isinstance(error, HTTPException)
+    told = error.detail if is_ours else "there is no such page, or not with this method"
+    return JSONResponse({"error": told}, error.status_code, error.headers)
 
 
 async def _failed(_: Request, __: Exception) -> Response:

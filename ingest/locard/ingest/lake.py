@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from locard.ingest.durable import fsync_path
 from locard.ingest.segments import (
@@ -72,7 +72,9 @@ class LakeWriter:
     def next_offsets(self, topic_id: str, partitions: Iterable[int]) -> Mapping[int, int]:
         """Return where each partition continues; one that was never published is left out."""
         self._table.update_incremental()
-        found = {n: self._table.transaction_version(application_id(topic_id, n)) for n in partitions}
+        found = {
+            n: self._table.transaction_version(application_id(topic_id, n)) for n in partitions
+        }
         return {partition: offset for partition, offset in found.items() if offset is not None}
 
     def publish(self, segments: Sequence[Segment], now: datetime) -> None:
@@ -98,13 +100,17 @@ class LakeWriter:
         self._commit(segments, added)
         self._sync_log(before)
 
-    def _write_file(self, segments: Sequence[Segment], now: datetime) -> list[AddAction]:
+    def _write_file(
+        self, segments: Sequence[Segment], now: datetime
+    ) -> list[AddAction | RemoveAction]:
         """Write the rows to a file that no commit names yet; without rows there is none."""
         times = moments(segments)
         if times is None:
             return []
         table = segments_table(segments)
-        relative = f"{PARTITION_COLUMN}={now:%Y-%m-%d}/events-{now:%H%M%S}-{secrets.token_hex(8)}.parquet"
+        relative = (
+            f"{PARTITION_COLUMN}={now:%Y-%m-%d}/events-{now:%H%M%S}-{secrets.token_hex(8)}.parquet"
+        )
         path = self.path / relative
         path.parent.mkdir(exist_ok=True)
         pq.write_table(
@@ -127,7 +133,7 @@ class LakeWriter:
             )
         ]
 
-    def _commit(self, segments: Sequence[Segment], added: list[AddAction]) -> None:
+    def _commit(self, segments: Sequence[Segment], added: list[AddAction | RemoveAction]) -> None:
         properties = CommitProperties(
             custom_metadata={MANIFESTS_KEY: manifests_json(segments)},
             app_transactions=[

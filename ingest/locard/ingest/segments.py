@@ -7,7 +7,7 @@ stands in the commit that adds the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -129,7 +129,7 @@ def _redaction_json(redacted: RedactedEvent) -> str:
     return canonical_bytes(dumped).decode()
 
 
-def next_offsets(segments: Iterable[Segment]) -> Mapping[int, int]:
+def next_offsets(segments: Iterable[Segment]) -> dict[int, int]:
     """Return for each partition the offset that comes after its segment."""
     return {segment.partition: segment.next_offset for segment in segments}
 

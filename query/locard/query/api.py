@@ -166,7 +166,9 @@ async def _alive() -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, AnyHTTPException):
         raise TypeError("not an HTTP error")
-    response = _answer({"error": error.detail}, error.status_code)
+    is_ours = isinstance(error, HTTPException)
+    told = error.detail if is_ours else "there is no such page, or not with this method"
+    response = _answer({"error": told}, error.status_code)
     response.headers.update(error.headers or {})
     return response
 

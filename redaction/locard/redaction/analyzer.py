@@ -44,7 +44,7 @@ class Analyzer(Protocol):
         ...
 
 
-class _OfflineEmailRecognizer(EmailRecognizer):  # type: ignore[misc]
+class _OfflineEmailRecognizer(EmailRecognizer):
     """Presidio's own, with the bundled suffix list: an audit pipeline may not call out."""
 
     def validate_result(self, pattern_text: str) -> bool:
@@ -59,7 +59,7 @@ def _lower_case_lemma(doc: Doc) -> Doc:
     return doc
 
 
-class _BlankEngine(SpacyNlpEngine):  # type: ignore[misc]
+class _BlankEngine(SpacyNlpEngine):
     """A tokenizer and nothing that would have to be downloaded."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class _BlankEngine(SpacyNlpEngine):  # type: ignore[misc]
     def load(self) -> None:
         pipeline = spacy.blank(LANGUAGE)
         pipeline.add_pipe("locard_lower_case_lemma")
-        self.nlp = {LANGUAGE: pipeline}
+        self.nlp = {LANGUAGE: pipeline}  # type: ignore[assignment]
 
     def get_supported_entities(self) -> list[str]:
         return []

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `pseudonym-kN` | HMAC key of the tokens | old and new tokens of one value differ | the consumer |
 | `quarantine.public` | seals quarantined events | made again from the private one | anybody |
-| `quarantine.private` | opens them | what is in quarantine stays shut for ever | who may see raw data |
+| `quarantine.private` | opens them | what is in quarantine stays shut | who may see raw data |
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ class Pseudonymizer:
 
     def token(self, entity_type: str, value: str) -> str:
         """Return the token of a value of this entity type."""
-        message = f"{entity_type}\0{normalised(entity_type, value)}".encode("utf-8", "surrogatepass")
+        message = f"{entity_type}\0{normalised(entity_type, value)}".encode(
+            "utf-8", "surrogatepass"
+        )
         digest = hmac.new(self.key, message, hashlib.sha256).hexdigest()[:16]
         return f"‹{entity_type}:{self.key_id}:{digest}›"

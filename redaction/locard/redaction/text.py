@@ -101,7 +101,9 @@ def disjoint(spans: Sequence[Span]) -> tuple[Span, ...]:
     what is left: dropping it would leave part of its value readable.
     """
     placed: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.entity_type)):
+    for span in sorted(
+        set(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.entity_type)
+    ):
         pieces = [span]
         for other in placed:
             pieces = [rest for piece in pieces for rest in _minus(piece, other)]

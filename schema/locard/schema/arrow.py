@@ -24,7 +24,6 @@ from pydantic import AwareDatetime, BaseModel
 from locard.schema.canonical import JsonValue, canonical_bytes, parse_json
 from locard.schema.events import (
     EVENT_TYPE_OF_KIND,
-    EVENT_TYPES,
     Event,
     EventCore,
     event_object,

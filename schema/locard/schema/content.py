@@ -101,13 +101,7 @@ class UriPart(Record):
 
 
 KnownPart = Annotated[
-    TextPart
-    | ReasoningPart
-    | ToolCallPart
-    | ToolCallResponsePart
-    | BlobPart
-    | FilePart
-    | UriPart,
+    TextPart | ReasoningPart | ToolCallPart | ToolCallResponsePart | BlobPart | FilePart | UriPart,
     Field(discriminator="type"),
 ]
 

@@ -103,7 +103,7 @@ class EventCore(Record):
     def body_type(cls) -> type[Record]:
         """Return the class of this kind's body."""
         annotation = cls.model_fields["body"].annotation
-        if annotation is None or not issubclass(annotation, Record):
+        if not isinstance(annotation, type) or not issubclass(annotation, Record):
             raise TypeError(f"{cls.__name__} has no body")
         return annotation
 
@@ -228,7 +228,7 @@ def validate_event(value: dict[str, Any]) -> Event:
 
 
 def event_json(event: Event) -> bytes:
-    """Return the event as one JSON object without line breaks; fields at their default are left out."""
+    """Return the event as one JSON object on one line, without fields at their default."""
     return _adapter.dump_json(event, exclude_defaults=True)
 
 

@@ -74,7 +74,9 @@ class EmbeddedLog:
 
     def _about(self) -> tuple[str, int]:
         with self.translated_errors():
-            found, topic_id = self.connection.execute("SELECT format, topic_id FROM about").fetchone()
+            found, topic_id = self.connection.execute(
+                "SELECT format, topic_id FROM about"
+            ).fetchone()
             (count,) = self.connection.execute("SELECT count(*) FROM partitions").fetchone()
         if found != _FORMAT:
             raise CannotContinue(
@@ -222,7 +224,8 @@ class EmbeddedReader:
 
     def _read_partition(self, partition: int, most: int) -> Iterator[RawRecord]:
         rows = self._log.connection.execute(
-            "SELECT id, appended_at, value FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            "SELECT id, appended_at, value FROM records WHERE id >= ? AND id < ?"
+            " ORDER BY id LIMIT ?",
             (_row_id(partition, self._next[partition]), _row_id(partition + 1, 0), most),
         )
         for row_id, appended_at, value in rows.fetchall():

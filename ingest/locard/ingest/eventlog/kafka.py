@@ -301,5 +301,7 @@ def _translated(settings: KafkaSettings) -> Iterator[None]:
     except KafkaError as error:
         what = f"Kafka at {settings.bootstrap} did not answer ({type(error).__name__})"
         if getattr(error, "retriable", True):
-            raise RetryableError(f"{what}; see that it runs and is reachable, then again") from error
+            raise RetryableError(
+                f"{what}; see that it runs and is reachable, then again"
+            ) from error
         raise CannotContinue(f"{what}; the cluster refuses, see its log") from error

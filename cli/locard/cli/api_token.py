@@ -1,0 +1,70 @@
+"""The token that callers of the collector and the API have to present."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+
+import click
+
+from locard.cli.settings import Settings
+from locard.schema import CannotContinue
+
+_TOKEN_BYTES: Final = 32
+_TOKEN: Final = re.compile(r"[!-~]{16,}")  # what a header can carry, and nobody can guess
+
+
+def api_token(settings: Settings) -> tuple[str, str]:
+    """Return the token that callers have to present, and where a person finds it.
+
+    It is LOCARD_TOKEN where that is set, else what stands in `keys/api-token` below the home
+    directory, which is made with random bytes, readable by its owner alone, where there is none.
+
+    Raises:
+        CannotContinue: the token is too short for one, or the file cannot be made or read.
+    """
+    path = settings.home / "keys" / "api-token"
+    if settings.token is not None:
+        token, origin = settings.token.get_secret_value(), "LOCARD_TOKEN"
+    else:
+        token, origin = _token_in_file(path), str(path)
+    if not _TOKEN.fullmatch(token):
+        raise CannotContinue(
+            f"the token in {origin} is not at least 16 characters of ASCII without spaces; "
+            "set a long random one, or remove it and one is made"
+        )
+    return token, f"the token is in {origin}"
+
+
+def _token_in_file(path: Path) -> str:
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_token(path)
+            click.echo(f"a token for the API was made in {path}", err=True)
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CannotContinue(
+            f"the token in {path} cannot be read or made: {reason}; correct its permissions, or "
+            "set LOCARD_TOKEN"
+        ) from error
+
+
+def _make_token(path: Path) -> None:
+    """Write the file so that nobody ever sees half of it, and whoever is second loses."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(new)
+    except FileExistsError:
+        return  # another process was faster; its token counts
+    finally:
+        new.unlink()
