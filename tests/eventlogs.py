@@ -24,6 +24,7 @@ class LogUnderTest:
 
     path: Path
     kafka: str | None = None
+    seconds: float = 10.0
 
     def __post_init__(self) -> None:
         self.topic = f"test.{uuid4().hex}"
@@ -67,7 +68,7 @@ class LogUnderTest:
         from locard.ingest.eventlog.kafka import KafkaSettings
 
         assert self.kafka
-        return KafkaSettings(self.kafka, topic=self.topic, group=self.topic, partitions=4)
+        return KafkaSettings(self.kafka, topic=self.topic, group=self.topic, partitions=4, seconds_to_answer=self.seconds)
 
 
 def read_until(reader: EventLogReader, count: int) -> list[RawRecord]:

@@ -277,7 +277,7 @@ class TestKafka:
 
     def test_a_broker_that_is_away_is_a_retryable_error(self, tmp_path):
         """Nobody listens at this address: one line says so, and that trying again may help."""
-        log = LogUnderTest(tmp_path, "127.0.0.1:1")
+        log = LogUnderTest(tmp_path, "127.0.0.1:1", seconds=0.5)
 
         with pytest.raises(RetryableError, match=r"Kafka at 127\.0\.0\.1:1 did not answer"):
             log.append(b"0")

@@ -26,6 +26,7 @@ def kafka_settings(settings: Settings, bootstrap: str) -> KafkaSettings:
         partitions=settings.kafka_partitions,
         replication=settings.kafka_replication,
         retention=timedelta(hours=settings.retention_hours),
+        seconds_to_answer=settings.kafka_seconds,
     )
 
 

@@ -22,7 +22,7 @@ DEFAULT_HOME = Path(".locard")
 class Settings(BaseSettings):
     """Everything that can be configured; `docs/configuration.md` says what each key is worth."""
 
-    model_config = SettingsConfigDict(env_prefix="LOCARD_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LOCARD_", extra="forbid", frozen=True)
 
     home: Path = Field(DEFAULT_HOME, description="Where log, lake, keys and quarantine are kept.")
     lake: Path | None = Field(None, description="The lake, where it is not `lake` in the home.")
@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     kafka_group: str = Field("locard-consumer", description="The consumer group.")
     kafka_partitions: int = Field(6, ge=1, description="Partitions of a topic that is made.")
     kafka_replication: int = Field(1, ge=1, description="Replicas of a topic that is made.")
+    kafka_seconds: float = Field(
+        10, gt=0, description="How long Kafka may take to answer when a command starts."
+    )
     retention_hours: float = Field(
         24, gt=0, description="How long the event log keeps what redaction has not seen."
     )

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Iterable
 from json.encoder import encode_basestring as _quote  # C; exactly the escapes of 3.2.2.2
 from typing import Any, Final, Literal, TypeAlias
@@ -98,9 +97,9 @@ def canonical_bytes(value: JsonValue) -> bytes:
     and `None`; members of enums and other subclasses of these are written as the plain value
     they hold. The value must not be changed by another thread meanwhile.
 
-    A float with an integral value is written without a point (`1.0` as `1`). From 2^53 to
-    below 1e21 that gives digits `parse_json` refuses to read, as RFC 7493 asks: such a float
-    has canonical bytes but does not survive a round trip.
+    A float with an integral value is written without a point (`1.0` as `1`). An integer beyond
+    2^53-1 is written only where its digits are the canonical form of a double (`10**20`), since
+    then no reader rounds it.
 
     Raises:
         CanonicalError: the value has no RFC 8785 form or is nested beyond `MAX_DEPTH`.
@@ -119,8 +118,8 @@ def parse_json(data: bytes) -> JsonValue:
 
     Raises:
         JsonError: the bytes are not UTF-8 (a byte order mark included) or not JSON, or hold a
-            duplicate key, a lone surrogate escape, an integer beyond `MAX_INT`, a number too
-            large for a double, NaN or an infinity, or nesting beyond `MAX_DEPTH`.
+            duplicate key, a lone surrogate escape, an integer beyond `MAX_INT` that a double
+            would round, a number too large for a double, NaN or an infinity, or nesting beyond `MAX_DEPTH`.
     """
     try:
         # Only keys go to jiter's cache: it belongs to the process and outlives this call, and
@@ -168,7 +167,7 @@ def _write(value: object, depth: int, utf16: bool) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         number = int.__int__(value)
-        if not -MAX_INT <= number <= MAX_INT:
+        if not _is_exact(number):
             raise _FaultError("number_range")
         return repr(number)
     if isinstance(value, float):
@@ -259,6 +258,17 @@ def _number(value: float) -> str:
     return sign + digits.ljust(power + 1, "0")
 
 
+def _is_exact(number: int) -> bool:
+    """Whether every reader sees this integer: a double holds it and is written with its digits.
+
+    RFC 8785 writes the double 1e20 as twenty-one digits, so refusing all integers beyond 2^53-1
+    would refuse what we ourselves wrote.
+    """
+    if -MAX_INT <= number <= MAX_INT:
+        return True
+    return abs(number) < 10**21 and _number(float(number)) == repr(number)
+
+
 def _position(value: object, reason: Reason) -> str:
     """Where the fault is, as positions from the top down, since keys are payload."""
     if reason == "too_deep":
@@ -310,7 +320,7 @@ def _within_limits(value: JsonValue) -> bool:
                 elif (
                     item is not None
                     and not -MAX_INT <= item <= MAX_INT
-                    and (isinstance(item, int) or not math.isfinite(item))
+                    and not (_is_exact(item) if isinstance(item, int) else math.isfinite(item))
                 ):
                     return False
         if not deeper:
@@ -331,7 +341,14 @@ def _scan(data: bytes) -> tuple[Reason, int]:
         elif text in b"]}":
             depth -= 1
         elif text[:1] != b'"':
-            limit = MAX_INT if text.lstrip(b"-").isdigit() else sys.float_info.max
-            if abs(float(text)) > limit:
+            if not _readable(text):
                 return "number_range", token.start()
     raise AssertionError("a value beyond the limits in a text that keeps to them")
+
+
+def _readable(number: bytes) -> bool:
+    """Whether the text of a number stands for one that every reader sees alike."""
+    digits = number.lstrip(b"-")
+    if digits.isdigit():
+        return len(digits) <= 21 and _is_exact(int(number))
+    return math.isfinite(float(number))

@@ -47,6 +47,7 @@ class KafkaSettings:
         partitions: of a topic that is made.
         replication: of a topic that is made.
         retention: of a topic that is made. The topic holds what redaction has not seen: short.
+        seconds_to_answer: how long the cluster may take to answer at first.
         security: more settings of kafka-python's clients, such as `sasl_mechanism`.
     """
 
@@ -56,12 +57,17 @@ class KafkaSettings:
     partitions: int = 6
     replication: int = 1
     retention: timedelta = timedelta(hours=24)
+    seconds_to_answer: float = 10.0
     security: tuple[tuple[str, Any], ...] = ()
 
     @property
     def client(self) -> dict[str, Any]:
         """The settings that every client needs."""
-        return {"bootstrap_servers": self.bootstrap.split(","), **dict(self.security)}
+        return {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "bootstrap_timeout_ms": int(self.seconds_to_answer * 1000),
+            **dict(self.security),
+        }
 
 
 def ensure_topic(settings: KafkaSettings) -> str:

@@ -1,0 +1,133 @@
+"""The command line: exit statuses, one-line errors, configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from locard.ingest.lake import LakeWriter
+
+
+def locard(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a directory of its own."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), **variables}
+    command = [sys.executable, "-m", "locard.cli", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line that a command which could not has written."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
+
+
+def test_a_home_without_a_lake_says_what_to_do(tmp_path):
+    """Asking before anything was imported is one line and status 2."""
+    line = told(locard("sessions", cwd=tmp_path))
+
+    assert line.startswith("locard: there is no lake at .locard/lake; import or record something")
+
+
+def test_a_lake_of_a_newer_major_version_is_refused_for_reading_and_writing(tmp_path):
+    """Neither a question nor the consumer touches a lake that a later version made."""
+    lake = tmp_path / ".locard" / "lake"
+    LakeWriter(lake)
+    DeltaTable(lake).alter.set_table_properties({"locard.format": "2.0"}, raise_if_not_exists=False)
+    version = DeltaTable(lake).version()
+
+    for command in (["sessions"], ["sql", "SELECT 1"], ["consume", "--once"]):
+        line = told(locard(*command, cwd=tmp_path))
+        assert "has format 2.0 and this program knows 1.0; install the version" in line
+    assert DeltaTable(lake).version() == version
+
+
+def test_a_broker_that_is_away_is_one_line(tmp_path):
+    """Kafka that nobody runs is named with its address, for importing and for consuming."""
+    runs = tmp_path / "runs.jsonl"
+    runs.write_text('{"run_id": "r", "messages": [{"role": "user", "content": "x"}]}\n')
+
+    for command in (["import", "openai-messages", str(runs)], ["consume", "--once"]):
+        line = told(locard(*command, cwd=tmp_path, LOCARD_KAFKA="127.0.0.1:1", LOCARD_KAFKA_SECONDS="0.5"))
+        assert "Kafka at 127.0.0.1:1 did not answer" in line
+
+
+def test_a_port_that_is_no_broker_is_one_line(tmp_path):
+    """Something that listens and speaks another protocol is not waited for without end."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        line = told(locard("consume", "--once", cwd=tmp_path, LOCARD_KAFKA=address, LOCARD_KAFKA_SECONDS="1"))
+
+    assert f"Kafka at {address}" in line
+
+
+BAD_SETTINGS = {
+    "variable": ({"LOCARD_BATCH_ROWS": "many"}, None, "batch_rows"),
+    "below the minimum": ({"LOCARD_REDACTION_WORKERS": "0"}, None, "redaction_workers"),
+    "in the file": ({}, "batch_seconds = 'soon'", "batch_seconds"),
+    "file that is no TOML": ({}, "batch_seconds = = 1", "locard.toml cannot be read"),
+    "unknown key in the file": ({}, "redaction = false", "redaction"),
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "file", "named"), BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys()
+)
+def test_a_setting_that_is_not_allowed_is_named(tmp_path, variables, file, named):
+    """A wrong value stops at the start, with the name of its key."""
+    if file:
+        (tmp_path / ".locard").mkdir()
+        (tmp_path / ".locard" / "locard.toml").write_text(file)
+
+    assert named in told(locard("sessions", cwd=tmp_path, **variables))
+
+
+def test_variables_win_over_the_file_and_home_over_both(tmp_path):
+    """The lake named by a variable is used, not the one in the file of the home."""
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    (home / "locard.toml").write_text(f"lake = '{tmp_path}/from-file'")
+
+    from_file = told(locard("--home", str(home), "sessions", cwd=tmp_path))
+    from_variable = told(
+        locard("--home", str(home), "sessions", cwd=tmp_path, LOCARD_LAKE="from-variable")
+    )
+    assert f"no lake at {tmp_path}/from-file" in from_file
+    assert "no lake at from-variable" in from_variable
+
+
+def test_a_session_that_does_not_exist_is_one_line(tmp_path):
+    """The timeline of an unknown session says how to find those that there are."""
+    LakeWriter(tmp_path / ".locard" / "lake")
+
+    assert "`locard sessions` lists" in told(
+        locard("timeline", "--session", "nobody", cwd=tmp_path)
+    )
+
+
+def test_a_traceback_is_shown_when_asked_for(tmp_path):
+    """With `--debug` the error comes with where it was raised."""
+    done = locard("--debug", "sessions", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_the_recorder_is_light():
+    """Importing the schema loads neither Arrow nor Presidio nor a client of Kafka."""
+    heavy = "pyarrow deltalake duckdb presidio_analyzer spacy kafka fastapi click".split()
+    code = f"import sys, locard.schema; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
