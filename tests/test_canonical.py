@@ -25,14 +25,9 @@ import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from locard.schema.canonical import (
-    MAX_DEPTH,
-    MAX_INT,
-    CanonicalError,
-    JsonError,
-    canonical_bytes,
-    parse_json,
-)
+from locard.schema.canonical import canonical_bytes
+from locard.schema.json_rules import MAX_DEPTH, MAX_INT, CanonicalError, JsonError
+from locard.schema.strict_json import parse_json
 
 CANARY = "Kanarienvogel-\u00e9-4711"
 
@@ -103,9 +98,9 @@ lone_surrogate = st.integers(0xD800, 0xDFFF).map(chr)
 broken_text = st.tuples(any_text, lone_surrogate, any_text).map("".join)
 refused_leaves = st.one_of(
     st.sampled_from([math.nan, math.inf, -math.inf, b"bytes", Decimal(1), 1j, object(), {1}]),
-    st.one_of(
-        st.integers(min_value=MAX_INT + 1), st.integers(max_value=-MAX_INT - 1)
-    ).filter(rounded),
+    st.one_of(st.integers(min_value=MAX_INT + 1), st.integers(max_value=-MAX_INT - 1)).filter(
+        rounded
+    ),
     broken_text,
 )
 refused_keys = broken_text | st.sampled_from([None, True, 0, 1.5, b"k", ("k",)])
@@ -331,7 +326,9 @@ def test_what_the_oracle_refuses_is_refused(value: Any) -> None:
 # --- writing: what is refused, and how -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**63, 10**400, -(10**5000)], ids=range(5))
+@pytest.mark.parametrize(
+    "number", [2**53 + 1, -(2**53) - 1, 2**63, 10**400, -(10**5000)], ids=range(5)
+)
 @pytest.mark.parametrize("place", [lambda v: v, lambda v: [v], lambda v: {"k": v}])
 def test_integers_that_json_does_not_keep_exact_are_refused(
     number: int, place: Callable[[Any], Any]

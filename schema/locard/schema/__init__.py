@@ -18,14 +18,7 @@ from locard.schema.bodies import (
     ToolResultBody,
     content_fields,
 )
-from locard.schema.canonical import (
-    MAX_DEPTH,
-    CanonicalError,
-    JsonError,
-    JsonValue,
-    canonical_bytes,
-    parse_json,
-)
+from locard.schema.canonical import canonical_bytes
 from locard.schema.content import (
     Absence,
     History,
@@ -71,8 +64,10 @@ from locard.schema.events import (
     validate_event,
 )
 from locard.schema.ids import derived_event_id, new_event_id
+from locard.schema.json_rules import MAX_DEPTH, CanonicalError, JsonError, JsonValue
 from locard.schema.lake_format import LAKE_FORMAT, LAKE_FORMAT_KEY, check_lake_format
 from locard.schema.redactions import Finding, RedactionRecord
+from locard.schema.strict_json import parse_json
 from locard.schema.times import UtcTime, rfc3339, utc_now
 
 __all__ = [

@@ -21,7 +21,7 @@ from uuid import UUID
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel
 
-from locard.schema.canonical import JsonValue, canonical_bytes, parse_json
+from locard.schema.canonical import canonical_bytes
 from locard.schema.events import (
     EVENT_TYPE_OF_KIND,
     Event,
@@ -30,6 +30,8 @@ from locard.schema.events import (
     validate_event,
     with_unknown_fields_kept,
 )
+from locard.schema.json_rules import JsonValue
+from locard.schema.strict_json import parse_json
 from locard.schema.times import rfc3339
 
 _TIME: Final = pa.timestamp("us", tz="UTC")

@@ -30,9 +30,11 @@ from locard.schema.bodies import (
     ToolResultBody,
     content_fields,
 )
-from locard.schema.canonical import CanonicalError, JsonError, canonical_bytes, parse_json
+from locard.schema.canonical import canonical_bytes
 from locard.schema.content import MESSAGE_FIELD_NAMES, Absence, Record
 from locard.schema.errors import RejectedRecord
+from locard.schema.json_rules import CanonicalError, JsonError
+from locard.schema.strict_json import parse_json
 from locard.schema.times import UtcTime
 
 SCHEMA_VERSION = "1.0"
