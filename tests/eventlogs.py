@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -68,7 +69,13 @@ class LogUnderTest:
         from locard.ingest.eventlog.kafka import KafkaSettings
 
         assert self.kafka
-        return KafkaSettings(self.kafka, topic=self.topic, group=self.topic, partitions=4, seconds_to_answer=self.seconds)
+        return KafkaSettings(
+            self.kafka,
+            topic=self.topic,
+            group=self.topic,
+            partitions=4,
+            seconds_to_answer=self.seconds,
+        )
 
 
 def read_until(reader: EventLogReader, count: int) -> list[RawRecord]:
@@ -94,3 +101,17 @@ def read_all(log: LogUnderTest) -> list[RawRecord]:
         rest = read_until(reader, sum(ends.values()) - len(first)) if sum(ends.values()) else []
     records = list(itertools.chain(first, rest))
     return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def expire(log: LogUnderTest, partition: int, before: int) -> None:
+    """Take records out of the log as its retention would."""
+    if log.kafka:
+        from kafka import KafkaAdminClient, TopicPartition
+
+        admin = KafkaAdminClient(bootstrap_servers=log.kafka)
+        admin.delete_records({TopicPartition(log.topic, partition): before})
+        admin.close()
+    else:
+        with log.reader() as reader:
+            reader._retention = timedelta(0)
+            reader.commit({partition: before})

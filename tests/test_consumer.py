@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from eventlogs import LogUnderTest
+from eventlogs import LogUnderTest, expire, read_all
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
 from locard.ingest.consumer import Consumer
 from locard.ingest.eventlog import RawRecord, outgoing
+from locard.ingest.eventlog.embedded import EmbeddedReader
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
 from locard.redaction import Keyring, RedactionPool
@@ -220,37 +222,70 @@ def test_stopping_publishes_what_is_ready(embedded):
     assert len(embedded.stored()) == 10
 
 
+class SlowRedaction:
+    """A redaction that answers for one event each time it is asked."""
+
+    def __init__(self):
+        self.events = []
+        self.highest = 0
+
+    @property
+    def pending(self):
+        """The number of events that wait."""
+        return len(self.events)
+
+    def submit(self, events):
+        """Let events wait."""
+        self.events += events
+        self.highest = max(self.highest, len(self.events))
+
+    def collect(self, _timeout):
+        """Answer for the next one."""
+        taken, self.events = self.events[:1], self.events[1:]
+        return [redacted(e) for e in taken]
+
+    def discard(self):
+        """Forget what waits."""
+        self.events = []
+
+
+def test_work_under_way_is_forgotten_when_partitions_are_taken_away(embedded):
+    """Read, half redacted, and taken away: the same records are read again and stored once."""
+    events = [event() for _ in range(20)]
+    embedded.append(*map(event_json, events))
+
+    class Rebalancing(EmbeddedReader):
+        """A reader whose partitions are taken away and given back after its fifth poll."""
+
+        polls = 0
+
+        def start(self, positions, on_revoked):
+            self.callbacks = positions, on_revoked
+            super().start(positions, on_revoked)
+
+        def poll(self, most_records, timeout):
+            self.polls += 1
+            if self.polls == 5:
+                self.callbacks[1]()
+                super().start(*self.callbacks)
+            return super().poll(most_records, timeout)
+
+    reader = Rebalancing(embedded.path / "log.sqlite")
+    limits = BatchLimits(rows=50)
+    Consumer(reader, SlowRedaction(), embedded.lake, embedded.quarantine, limits=limits).run_once()
+    reader.close()
+
+    assert [e.event_id for e in embedded.stored()] == [e.event_id for e in events]
+
+
 def test_reading_pauses_while_enough_is_under_way(embedded):
     """Backpressure: while redaction is behind, no more records are read than the bound."""
     embedded.append(*(event_json(event()) for _ in range(200)))
-    highest = 0
-
-    class Slow:
-        """A redaction that answers one event for each time it is asked."""
-
-        def __init__(self):
-            self.events = []
-
-        @property
-        def pending(self):
-            return len(self.events)
-
-        def submit(self, events):
-            nonlocal highest
-            self.events += events
-            highest = max(highest, len(self.events))
-
-        def collect(self, _timeout):
-            taken, self.events = self.events[:1], self.events[1:]
-            return [redacted(e) for e in taken]
-
-        def discard(self):
-            self.events = []
-
+    slow = SlowRedaction()
     with embedded.log.reader() as reader:
         consumer = Consumer(
             reader,
-            Slow(),
+            slow,
             embedded.lake,
             embedded.quarantine,
             limits=BatchLimits(rows=5),
@@ -258,7 +293,7 @@ def test_reading_pauses_while_enough_is_under_way(embedded):
         )
         consumer.run_once()
 
-    assert highest <= 20
+    assert slow.highest <= 20
     assert len(embedded.stored()) == 200
 
 
@@ -298,6 +333,30 @@ def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path)
 def record(offset: int, size: int = 10, partition: int = 0) -> RawRecord:
     """Return a record of this size."""
     return RawRecord("topic", partition, offset, NOW, bytes(size))
+
+
+def test_records_that_expired_unread_are_a_recorded_gap(installation):
+    """What left the log before it was read is in a manifest, and what came after is stored."""
+    events = [event() for _ in range(6)]
+    installation.append(*map(event_json, events[:2]))
+    installation.consume()
+    installation.append(*map(event_json, events[2:]))
+    (partition,) = {raw.partition for raw in read_all(installation.log)}
+    expire(installation.log, partition, before=5)
+    consumer = installation.consume()
+    installation.consume()
+
+    kept = [events[0], events[1], events[5]]
+    assert [e.event_id for e in installation.stored()] == [e.event_id for e in kept]
+    assert consumer.counts.expired == 3
+    manifests = [
+        json.loads(commit["locard.segments"])[0]
+        for commit in DeltaTable(installation.path / "lake").history()
+        if "locard.segments" in commit
+    ]
+    assert [m["expired"] for m in manifests if "expired" in m] == [
+        {"first_offset": 2, "next_offset": 5}
+    ]
 
 
 class TestBatch:

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from eventlogs import LogUnderTest, read_all, read_until
-from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord
+from eventlogs import LogUnderTest, expire, read_all, read_until
+from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, RecordsMissing
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
 from locard.schema import CannotContinue, EvidenceGap, RejectedRecord, RetryableError
 
@@ -69,15 +69,37 @@ def test_a_committed_position_does_not_decide_where_reading_begins(log):
 
 
 def test_an_offset_that_is_gone_is_a_gap_and_not_skipped(log):
-    """A position before the log's beginning is an `EvidenceGap`."""
+    """A position before the log's beginning is told with both its ends, and can be crossed."""
     log.append(b"0", b"1", b"2")
     (partition,) = {record.partition for record in read_all(log)}
-    _expire(log, partition, before=2)
+    expire(log, partition, before=2)
 
     with log.reader() as reader:
         reader.start(lambda _: {partition: 1}, lambda: None)
-        with pytest.raises(EvidenceGap, match=r"lake that belongs to this"):
+        with pytest.raises(RecordsMissing) as gap:
             read_until(reader, 1)
+        reader.seek(partition, gap.value.next_offset)
+        records = read_until(reader, 1)
+
+    missing = gap.value
+    assert (missing.partition, missing.first_offset, missing.next_offset) == (partition, 1, 2)
+    assert [record.value for record in records] == [b"2"]
+
+
+def test_a_log_that_ends_before_the_lake_is_not_waited_for(log):
+    """A log that was restored from an older copy is noticed, instead of read from another place."""
+    log.append(b"0")
+    (partition,) = {record.partition for record in read_all(log)}
+
+    with log.reader() as reader, pytest.raises(EvidenceGap, match="older copy") as gap:
+        read_from(reader, {partition: 5})
+    assert not isinstance(gap.value, RecordsMissing)
+
+
+def read_from(reader, positions):
+    """Start at these positions and read one record."""
+    reader.start(lambda _: positions, lambda: None)
+    return read_until(reader, 1)
 
 
 def test_the_topic_id_stays_and_a_log_made_again_has_another(log, tmp_path_factory):
@@ -149,20 +171,6 @@ def test_repr_of_records_shows_no_payload(log):
     assert "CANARY" not in repr(record)
     assert "CANARY" not in repr(OutgoingRecord(b"CANARY", b"CANARY"))
     assert record.place == f"{record.topic_id}/{record.partition}/0"
-
-
-def _expire(log: LogUnderTest, partition: int, before: int) -> None:
-    """Take records out of the log as its retention would."""
-    if log.kafka:
-        from kafka import KafkaAdminClient, TopicPartition
-
-        admin = KafkaAdminClient(bootstrap_servers=log.kafka)
-        admin.delete_records({TopicPartition(log.topic, partition): before})
-        admin.close()
-    else:
-        with log.reader() as reader:
-            reader._retention = timedelta(0)
-            reader.commit({partition: before})
 
 
 class TestEmbedded:

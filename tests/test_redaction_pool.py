@@ -57,10 +57,11 @@ def test_one_bad_event_fails_alone(pool, fault, error_class):
     assert [result.event.event_id for result in results[:5]] == [e.event_id for e in batch]
 
 
-def test_a_worker_that_prints_does_not_leak(pool, capfd):
+def test_a_worker_that_prints_does_not_leak(capfd):
     """Whatever a library prints while it holds raw text goes nowhere."""
-    pool.submit([event(call_id="print", body={"tool_name": "CANARY", "sighting": "executed"})])
-    collect(pool, 1)
+    with RedactionPool(FaultyRedactor) as pool:  # started under the capture, which it inherits
+        pool.submit([event(call_id="print", body={"tool_name": "CANARY", "sighting": "executed"})])
+        collect(pool, 1)
 
     printed = capfd.readouterr()
     assert "CANARY" not in printed.out + printed.err

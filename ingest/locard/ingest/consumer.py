@@ -18,10 +18,10 @@ from typing import Final, Protocol
 
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
 from locard.ingest.decode import Decoded, Refused, decode
-from locard.ingest.eventlog import EventLogReader, RawRecord
+from locard.ingest.eventlog import EventLogReader, RawRecord, RecordsMissing
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
-from locard.ingest.segments import next_offsets
+from locard.ingest.segments import Segment, next_offsets
 from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult
 from locard.schema import Event, RetryableError, utc_now
 
@@ -56,12 +56,16 @@ class Redaction(Protocol):
 
 @dataclass
 class ConsumerCounts:
-    """What the consumer did since it started; every record read ends in exactly one of the rest."""
+    """What the consumer did since it started.
+
+    Every record that was read is published or quarantined; `expired` ones could not be read.
+    """
 
     read: int = 0
     published: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
     commits: int = 0
+    expired: int = 0
     redactions: Counter[str] = field(default_factory=Counter)
 
 
@@ -129,7 +133,10 @@ class Consumer:
         """Move everything one step on."""
         room = self._most_in_flight - len(self._waiting) - self._batch.size
         waits = not self._waiting
-        self._take(self._reader.poll(max(0, min(room, 2_000)), timeout if waits else 0))
+        try:
+            self._take(self._reader.poll(max(0, min(room, 2_000)), timeout if waits else 0))
+        except RecordsMissing as gap:
+            self._cross(gap)
         self._collect(0 if room > 0 and waits else timeout)
         if self._batch.is_due(time.monotonic()):
             self._publish()
@@ -201,6 +208,31 @@ class Consumer:
         self._starts |= positions
         self._batch = Batch(self._limits, self._starts)
         self._reader.commit(positions)
+
+    def _cross(self, gap: RecordsMissing) -> None:
+        """Publish what came before the gap, then the gap itself, and go on behind it."""
+        log.error("%s", gap)
+        while self._waiting:
+            self._collect(_POLL_SECONDS)
+        self._publish()
+        start = self._starts.get(gap.partition, 0)
+        if start != gap.first_offset:
+            return  # the partition was taken away; its next owner will meet the gap
+        segment = Segment(
+            self._reader.topic_id,
+            gap.partition,
+            start,
+            gap.next_offset,
+            expired=(gap.first_offset, gap.next_offset),
+        )
+        with self._reader.assignment_held() as is_ours:
+            if not is_ours:
+                return
+            self._lake.publish([segment], utc_now())
+        self.counts.expired += gap.next_offset - gap.first_offset
+        self._starts[gap.partition] = gap.next_offset
+        self._batch = Batch(self._limits, self._starts)
+        self._reader.seek(gap.partition, gap.next_offset)
 
     def _positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
         self._forget()

@@ -47,7 +47,10 @@ class Row:
 
 @dataclass(slots=True)
 class Segment:
-    """The rows and quarantined offsets of one partition, in the order of the log."""
+    """The rows and quarantined offsets of one partition, in the order of the log.
+
+    `expired` is the first and the next offset of a gap: records that left the log unread.
+    """
 
     topic_id: str
     partition: int
@@ -55,6 +58,7 @@ class Segment:
     next_offset: int
     rows: list[Row] = field(default_factory=list, repr=False)
     quarantined: dict[int, str] = field(default_factory=dict)
+    expired: tuple[int, int] | None = None
 
     @property
     def application_id(self) -> str:
@@ -69,7 +73,7 @@ class Segment:
 
     def manifest(self) -> dict[str, Any]:
         """Return what the commit says of this segment; counts and offsets, no content."""
-        return {
+        manifest: dict[str, Any] = {
             "format": MANIFEST_FORMAT,
             "topic_id": self.topic_id,
             "partition": self.partition,
@@ -81,6 +85,10 @@ class Segment:
                 for offset, error_class in sorted(self.quarantined.items())
             ],
         }
+        if self.expired:
+            first, following = self.expired
+            manifest["expired"] = {"first_offset": first, "next_offset": following}
+        return manifest
 
 
 def application_id(topic_id: str, partition: int) -> str:

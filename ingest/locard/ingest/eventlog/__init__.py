@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from locard.schema import Event, RejectedRecord
+from locard.schema import Event, EvidenceGap, RejectedRecord
 
 LARGEST_RECORD: Final = 16 * 1024 * 1024
 """The most bytes that one record's value may have, on every log."""
@@ -44,6 +44,20 @@ class RawRecord:
     def place(self) -> str:
         """Where the record stands, as text: topic id, partition and offset."""
         return f"{self.topic_id}/{self.partition}/{self.offset}"
+
+
+class RecordsMissing(EvidenceGap):
+    """Records `first_offset` to `next_offset - 1` of a partition have left the log unread."""
+
+    def __init__(self, partition: int, first_offset: int, next_offset: int) -> None:
+        super().__init__(
+            f"records {first_offset} to {next_offset - 1} of partition {partition} left the event "
+            "log before they were read; the gap is recorded. Keep the log's retention longer than "
+            "the consumer is ever away"
+        )
+        self.partition = partition
+        self.first_offset = first_offset
+        self.next_offset = next_offset
 
 
 class EventLogWriter(Protocol):
@@ -99,9 +113,14 @@ class EventLogReader(Protocol):
         With `most_records` 0 it returns none and only tells the log that this reader is alive.
 
         Raises:
-            EvidenceGap: the next offset is no longer in the log.
+            RecordsMissing: the next offset is no longer in the log; `seek` goes on behind the gap.
+            EvidenceGap: the log ends before the next offset: it was cut or restored.
             RetryableError: the log cannot be reached.
         """
+        ...
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on at this offset of an assigned partition."""
         ...
 
     def assignment_held(self) -> AbstractContextManager[bool]:

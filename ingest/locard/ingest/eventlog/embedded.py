@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
-from locard.ingest.eventlog import OutgoingRecord, RawRecord, check_sizes
+from locard.ingest.eventlog import OutgoingRecord, RawRecord, RecordsMissing, check_sizes
 from locard.schema import CannotContinue, EvidenceGap, RetryableError
 
 _FORMAT: Final = 1
@@ -192,6 +192,13 @@ class EmbeddedReader:
         partitions = range(self._log.partitions)
         known = positions(partitions)
         self._next = {partition: known.get(partition, 0) for partition in partitions}
+        for partition, end in self.end_offsets().items():
+            if self._next[partition] > end:
+                raise EvidenceGap(
+                    f"the lake has records up to offset {self._next[partition]} of partition "
+                    f"{partition} and the event log {self._log.path} ends at {end}: it was "
+                    "restored from an older copy, or belongs to another lake; use the one that fits"
+                )
 
     def poll(self, most_records: int, timeout: float) -> list[RawRecord]:
         """Return the next records, a fair share of each partition."""
@@ -209,11 +216,7 @@ class EmbeddedReader:
         with self._log.translated_errors():
             for partition, begin in self._begin_offsets():
                 if self._next[partition] < begin:
-                    raise EvidenceGap(
-                        f"records {self._next[partition]} to {begin - 1} of partition {partition} "
-                        f"are no longer in the event log {self._log.path} and not in the lake; "
-                        "is this the lake that belongs to this log?"
-                    )
+                    raise RecordsMissing(partition, self._next[partition], begin)
                 records += self._read_partition(partition, share)
         return records
 
@@ -233,6 +236,10 @@ class EmbeddedReader:
             self._next[partition] = offset + 1
             moment = datetime.fromtimestamp(appended_at / 1e6, UTC)
             yield RawRecord(self.topic_id, partition, offset, moment, value)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on at this offset."""
+        self._next[partition] = offset
 
     def assignment_held(self) -> AbstractContextManager[bool]:
         """Nobody else can take a partition."""

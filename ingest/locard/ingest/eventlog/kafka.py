@@ -28,7 +28,13 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
-from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, RawRecord, check_sizes
+from locard.ingest.eventlog import (
+    LARGEST_RECORD,
+    OutgoingRecord,
+    RawRecord,
+    RecordsMissing,
+    check_sizes,
+)
 from locard.schema import CannotContinue, EvidenceGap, RetryableError
 
 _ROOM: Final = 64 * 1024  # for a record's key and framing beside its value
@@ -220,6 +226,10 @@ class KafkaReader:
                 return []
         return [self._raw(record) for records in polled.values() for record in records]
 
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on at this offset of an assigned partition."""
+        self._consumer.seek(TopicPartition(self._settings.topic, partition), offset)
+
     @contextmanager
     def assignment_held(self) -> Iterator[bool]:
         """Keep the group from taking partitions away; yields whether it has done so already."""
@@ -274,15 +284,15 @@ class KafkaReader:
         return RawRecord(self._topic_id, record.partition, record.offset, moment, value)
 
     def _gap(self, offsets: Mapping[TopicPartition, int]) -> EvidenceGap:
-        begins = self._consumer.beginning_offsets(list(offsets))
-        lost = "; ".join(
-            f"partition {partition.partition}: wanted offset {offset}, the log begins at "
-            f"{begins[partition]}"
-            for partition, offset in offsets.items()
-        )
+        """Say what it means that the log does not have these offsets."""
+        partition, offset = next(iter(offsets.items()))
+        begin = self._consumer.beginning_offsets([partition])[partition]
+        if offset < begin:
+            return RecordsMissing(partition.partition, offset, begin)
         return EvidenceGap(
-            f"records of topic {self._settings.topic} are gone from Kafka and not in the lake "
-            f"({lost}); is this the lake that belongs to this topic?"
+            f"the lake has records up to offset {offset} of partition {partition.partition} of "
+            f"topic {self._settings.topic}, which ends before: it was cut or restored from an "
+            "older copy, or belongs to another lake; use the one that fits"
         )
 
 
