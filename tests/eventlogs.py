@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from locard.ingest.eventlog import (
     RawRecord,
 )
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
+
+SECONDS_TO_WAIT = 90
 
 
 @dataclass
@@ -66,7 +69,7 @@ class LogUnderTest:
             writer.append([OutgoingRecord(key, value) for value in values])
 
     def _settings(self):
-        from locard.ingest.eventlog.kafka import KafkaSettings
+        from locard.ingest.eventlog.kafka_cluster import KafkaSettings
 
         assert self.kafka
         return KafkaSettings(
@@ -81,11 +84,18 @@ class LogUnderTest:
 def read_until(reader: EventLogReader, count: int) -> list[RawRecord]:
     """Poll until that many records have come; fail where they do not."""
     records: list[RawRecord] = []
-    for _ in range(200):
+    for _ in polls():
         records += reader.poll(1_000, 0.2)
         if len(records) >= count:
             return records
     raise AssertionError(f"{len(records)} of {count} records came")
+
+
+def polls() -> Iterator[None]:
+    """Yield as often as somebody asks, for as long as a slow machine may need."""
+    give_up = time.monotonic() + SECONDS_TO_WAIT
+    while time.monotonic() < give_up:
+        yield
 
 
 def read_all(log: LogUnderTest) -> list[RawRecord]:
@@ -93,7 +103,7 @@ def read_all(log: LogUnderTest) -> list[RawRecord]:
     with log.reader() as reader:
         reader.start(lambda _: {}, lambda: None)
         ends: dict[int, int] = {}
-        for _ in range(100):
+        for _ in polls():
             first = reader.poll(1_000, 0.2)
             ends = dict(reader.end_offsets())
             if ends:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from eventlogs import LogUnderTest, expire, read_all
+from eventlogs import LogUnderTest, expire, polls, read_all
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
 from locard.ingest.consumer import Consumer
 from locard.ingest.eventlog import RawRecord, outgoing
@@ -309,8 +309,7 @@ def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path)
     slow = BatchLimits(age=3600)
     with pool, other_pool, shared.log.reader() as first, shared.log.reader() as second:
         slow_one = Consumer(first, pool, shared.lake, shared.quarantine, limits=slow)
-        steps = iter(range(400))
-        slow_one.run(lambda: slow_one._batch.size == 80 or next(steps, None) is None)
+        slow_one.run(lambda: slow_one._batch.size == 80)
         later = [event(session_id=f"session {n}") for n in range(80)]
         with shared.log.writer() as writer:
             writer.append([outgoing(e, event_json(e)) for e in later])
@@ -318,7 +317,7 @@ def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path)
             second, other_pool, other_lake, shared.quarantine, limits=BatchLimits(rows=9, age=0.2)
         )
         other._reader.start(other._positions, other._forget)
-        for _ in range(600):
+        for _ in polls():
             other._step(0.02)
             slow_one._step(0.02)
             if other.counts.published + slow_one.counts.published >= 160:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from eventlogs import LogUnderTest, expire, read_all, read_until
+from eventlogs import LogUnderTest, expire, polls, read_all, read_until
 from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, RecordsMissing
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
 from locard.schema import CannotContinue, EvidenceGap, RejectedRecord, RetryableError
@@ -274,7 +274,7 @@ class TestKafka:
             read_until(first, 1)
             assert assigned["first"] == [0, 1, 2, 3]
             start("second", second)
-            for _ in range(300):
+            for _ in polls():
                 first.poll(10, 0.05)
                 second.poll(10, 0.05)
                 if len(assigned.get("second", [])) == 2 == len(assigned["first"]):

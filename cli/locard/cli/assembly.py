@@ -12,12 +12,12 @@ from locard.cli.settings import Settings
 if TYPE_CHECKING:
     from locard.ingest.consumer import Consumer
     from locard.ingest.eventlog import EventLogReader, EventLogWriter
-    from locard.ingest.eventlog.kafka import KafkaSettings
+    from locard.ingest.eventlog.kafka_cluster import KafkaSettings
 
 
 def kafka_settings(settings: Settings, bootstrap: str) -> KafkaSettings:
     """Return what the Kafka log needs."""
-    from locard.ingest.eventlog.kafka import KafkaSettings
+    from locard.ingest.eventlog.kafka_cluster import KafkaSettings
 
     return KafkaSettings(
         bootstrap=bootstrap,

@@ -18,6 +18,7 @@ from locard.cli.consuming import consume
 from locard.cli.demo import demo
 from locard.cli.ingesting import import_
 from locard.cli.questions import sessions, sql, timeline
+from locard.cli.serving import collect, serve, up
 from locard.cli.settings import load_settings
 from locard.schema import LocardError
 
@@ -44,7 +45,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
     context.obj = load_settings(home)
 
 
-for command in (demo, consume, import_, sessions, timeline, sql):
+for command in (demo, up, collect, consume, serve, import_, sessions, timeline, sql):
     locard.add_command(command)
 
 
@@ -64,6 +65,8 @@ def run() -> int:
         return 0
     except OSError as error:
         return _told(f"{error.filename or 'a file'}: {error.strerror}; check it, then again")
+    except Exception as error:  # noqa: BLE001 - a traceback could quote what is in the record
+        return _told(f"unexpected {type(error).__name__}; see it with --debug, and report it")
     return status if isinstance(status, int) else 0
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import shutil
 import sys
+import textwrap
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from locard.cli.assembly import consumer, log_writer
 from locard.cli.demo_scenario import DAMAGED_RECORD, SESSION, incident
 from locard.cli.settings import Settings
-from locard.schema import CannotContinue, Event, event_json, parse_json
+from locard.schema import CannotContinue, Event, event_json
 
 _KEY: Final = b"a key for the demo and for nothing else"
 _MARK: Final = ".locard-demo"
 _WIDTH: Final = 100
+_INDENT: Final[dict[str, Any]] = {"initial_indent": "  | ", "subsequent_indent": "  | "}
 
 
 @click.command()
@@ -27,6 +31,8 @@ def demo(settings: Settings, no_serve: bool) -> int:
 
     Everything happens in the directory `demo` of the home, which is made anew each time.
     """
+    # The damaged record is part of the story, which tells of it itself.
+    logging.getLogger("locard").setLevel(logging.ERROR)
     home = _fresh_home(settings.home / "demo")
     settings = settings.model_copy(update={"home": home, "lake": None, "kafka": None})
     events = incident()
@@ -94,20 +100,27 @@ def _show_timeline(settings: Settings) -> None:
 def _show_redaction(settings: Settings, events: list[Event]) -> None:
     from locard.query import connect
 
-    (payment,) = [e for e in events if e.kind == "tool_call" and e.body.tool_name == "send_money"]
-    before = parse_json(event_json(payment))
     with connect(settings.lake_path) as connection:
-        found = connection.execute(
-            "SELECT arguments FROM tool_calls WHERE tool_name = 'send_money'"
+        kept = connection.execute(
+            "SELECT tool_results.result, arguments FROM tool_results, tool_calls"
+            " WHERE tool_results.tool_name = 'read_mail' AND tool_calls.tool_name = 'send_money'"
         ).fetchone()
-    click.echo("The payment's arguments, as the agent sent them and as they are kept:")
-    for title, arguments in (
-        ("before", before["body"]["arguments"]),  # type: ignore[index,call-overload]
-        ("after", parse_json(found[0].encode()) if found else None),
-    ):
-        recipient = arguments["recipient"]  # type: ignore[index,call-overload]
-        click.echo(f"  {title:<7} recipient = {recipient}")
-    click.echo("The same account has the same token everywhere, and no key but yours leads back.\n")
+    if kept is None:
+        raise CannotContinue("the lake lacks the demo's own events; please report this")
+    (mail,) = [e for e in events if e.kind == "tool_result" and e.body.tool_name == "read_mail"]
+    click.echo("The mail, as the agent read it:")
+    _quote(str(mail.body.result))
+    click.echo("The same mail, as it is kept:")
+    _quote(json.loads(kept[0]))
+    recipient = json.loads(kept[1])["recipient"]
+    click.echo(f"The money went to {recipient}, an account that only the")
+    click.echo("note to automatic assistants names. Nobody had to see the number to know that.\n")
+
+
+def _quote(text: str) -> None:
+    for line in text.splitlines():
+        click.echo("\n".join(textwrap.wrap(line, _WIDTH - 4, **_INDENT)) or "  |")
+    click.echo()
 
 
 def _go_on(home: Path) -> None:

@@ -9,112 +9,20 @@ log holds what redaction has not seen.
 from __future__ import annotations
 
 import fcntl
-import sqlite3
 import time
-import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
 from locard.ingest.eventlog import OutgoingRecord, RawRecord, RecordsMissing, check_sizes
-from locard.schema import CannotContinue, EvidenceGap, RetryableError
+from locard.ingest.eventlog.embedded_file import EmbeddedLog, row_id
+from locard.schema import EvidenceGap, RetryableError
 
-_FORMAT: Final = 1
-_PARTITIONS: Final = 4
-_OFFSET_BITS: Final = 48  # of the row id; the partition stands above them
 _POLL_SECONDS: Final = 0.02
-_BUSY_SECONDS: Final = 30.0
 DEFAULT_RETENTION: Final = timedelta(hours=24)
-
-_SCHEMA: Final = """
-CREATE TABLE about (format INTEGER NOT NULL, topic_id TEXT NOT NULL);
-CREATE TABLE partitions (
-    partition INTEGER PRIMARY KEY, begin_offset INTEGER NOT NULL, end_offset INTEGER NOT NULL,
-    committed INTEGER
-);
-CREATE TABLE records (id INTEGER PRIMARY KEY, appended_at INTEGER NOT NULL, value BLOB NOT NULL);
-"""
-
-
-class EmbeddedLog:
-    """The file: what writer and reader share.
-
-    Args:
-        path: made with its directory if it does not exist.
-
-    Raises:
-        CannotContinue: the file cannot be made, is no event log, or is of a newer format.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self.translated_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._prepare()
-        self.topic_id, self.partitions = self._about()
-
-    def _prepare(self) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            self.connection.execute(f"PRAGMA {pragma}")
-        with self.transaction():
-            if self.connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return
-            for statement in _SCHEMA.split(";"):
-                self.connection.execute(statement)
-            self.connection.execute("INSERT INTO about VALUES (?, ?)", (_FORMAT, uuid.uuid4().hex))
-            self.connection.executemany(
-                "INSERT INTO partitions VALUES (?, 0, 0, NULL)", ((n,) for n in range(_PARTITIONS))
-            )
-
-    def _about(self) -> tuple[str, int]:
-        with self.translated_errors():
-            found, topic_id = self.connection.execute(
-                "SELECT format, topic_id FROM about"
-            ).fetchone()
-            (count,) = self.connection.execute("SELECT count(*) FROM partitions").fetchone()
-        if found != _FORMAT:
-            raise CannotContinue(
-                f"the event log {self.path} has format {found} and this program knows {_FORMAT}; "
-                "install the version of Locard that wrote it"
-            )
-        return topic_id, count
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Hold the file's write lock; all or nothing of the block lasts."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
-
-    @contextmanager
-    def translated_errors(self) -> Iterator[None]:
-        """Turn what SQLite raises into what the caller has to do."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise RetryableError(
-                    f"the event log {self.path} is held by another process; try again"
-                ) from error
-            raise CannotContinue(
-                f"the event log {self.path} cannot be used: {error}; "
-                "check that its disk has room and its directory is writable"
-            ) from error
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise CannotContinue(
-                f"the event log {self.path} cannot be used: {error}; "
-                "move it away if it is damaged, or name another directory with --home"
-            ) from error
 
 
 class EmbeddedWriter:
@@ -138,7 +46,7 @@ class EmbeddedWriter:
             rows = []
             for record in records:
                 partition = zlib.crc32(record.key) % log.partitions
-                rows.append((_row_id(partition, ends[partition]), now, record.value))
+                rows.append((row_id(partition, ends[partition]), now, record.value))
                 ends[partition] += 1
             log.connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
             log.connection.executemany(
@@ -229,10 +137,10 @@ class EmbeddedReader:
         rows = self._log.connection.execute(
             "SELECT id, appended_at, value FROM records WHERE id >= ? AND id < ?"
             " ORDER BY id LIMIT ?",
-            (_row_id(partition, self._next[partition]), _row_id(partition + 1, 0), most),
+            (row_id(partition, self._next[partition]), row_id(partition + 1, 0), most),
         )
-        for row_id, appended_at, value in rows.fetchall():
-            offset = row_id - _row_id(partition, 0)
+        for found, appended_at, value in rows.fetchall():
+            offset = found - row_id(partition, 0)
             self._next[partition] = offset + 1
             moment = datetime.fromtimestamp(appended_at / 1e6, UTC)
             yield RawRecord(self.topic_id, partition, offset, moment, value)
@@ -251,17 +159,17 @@ class EmbeddedReader:
         connection = self._log.connection
         with self._log.translated_errors(), self._log.transaction():
             for partition, offset in positions.items():
-                expired = (_row_id(partition, 0), _row_id(partition, offset), oldest)
+                expired = (row_id(partition, 0), row_id(partition, offset), oldest)
                 connection.execute(
                     "DELETE FROM records WHERE id >= ? AND id < ? AND appended_at < ?", expired
                 )
                 (first,) = connection.execute(
                     "SELECT coalesce(min(id), ?) FROM records WHERE id >= ? AND id < ?",
-                    (_row_id(partition, offset), *expired[:2]),
+                    (row_id(partition, offset), *expired[:2]),
                 ).fetchone()
                 connection.execute(
                     "UPDATE partitions SET committed = ?, begin_offset = ? WHERE partition = ?",
-                    (offset, first - _row_id(partition, 0), partition),
+                    (offset, first - row_id(partition, 0), partition),
                 )
 
     def end_offsets(self) -> Mapping[int, int]:
@@ -275,7 +183,3 @@ class EmbeddedReader:
         """Let the next reader in."""
         self._log.connection.close()
         self._lease.close()
-
-
-def _row_id(partition: int, offset: int) -> int:
-    return partition << _OFFSET_BITS | offset

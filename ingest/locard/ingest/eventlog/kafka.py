@@ -13,99 +13,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import (
-    KafkaConfigurationError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    TopicAlreadyExistsError,
-)
+from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
-from locard.ingest.eventlog import (
-    LARGEST_RECORD,
-    OutgoingRecord,
-    RawRecord,
-    RecordsMissing,
-    check_sizes,
+from locard.ingest.eventlog import OutgoingRecord, RawRecord, RecordsMissing, check_sizes
+from locard.ingest.eventlog.kafka_cluster import (
+    LARGEST_REQUEST,
+    KafkaSettings,
+    ensure_topic,
+    translated,
 )
-from locard.schema import CannotContinue, EvidenceGap, RetryableError
+from locard.schema import EvidenceGap
 
-_ROOM: Final = 64 * 1024  # for a record's key and framing beside its value
 _SECONDS_TO_SEND: Final = 60.0
 _FETCH_BYTES: Final = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class KafkaSettings:
-    """Which topic on which cluster.
-
-    Args:
-        bootstrap: `host:port`, several separated by commas.
-        topic: made if it does not exist.
-        group: the consumer group; its members share the partitions.
-        partitions: of a topic that is made.
-        replication: of a topic that is made.
-        retention: of a topic that is made. The topic holds what redaction has not seen: short.
-        seconds_to_answer: how long the cluster may take to answer at first.
-        security: more settings of kafka-python's clients, such as `sasl_mechanism`.
-    """
-
-    bootstrap: str
-    topic: str = "locard.events"
-    group: str = "locard-consumer"
-    partitions: int = 6
-    replication: int = 1
-    retention: timedelta = timedelta(hours=24)
-    seconds_to_answer: float = 10.0
-    security: tuple[tuple[str, Any], ...] = ()
-
-    @property
-    def client(self) -> dict[str, Any]:
-        """The settings that every client needs."""
-        return {
-            "bootstrap_servers": self.bootstrap.split(","),
-            "bootstrap_timeout_ms": int(self.seconds_to_answer * 1000),
-            **dict(self.security),
-        }
-
-
-def ensure_topic(settings: KafkaSettings) -> str:
-    """Make the topic if it does not exist, and return its id.
-
-    Raises:
-        RetryableError: the cluster cannot be reached.
-        CannotContinue: the cluster refuses.
-    """
-    with _translated(settings), _closing(KafkaAdminClient(**settings.client)) as admin:
-        found = admin.describe_topics([settings.topic])[0]
-        if found["topic_id"] is None or found["error_code"]:
-            _create_topic(admin, settings)
-            found = admin.describe_topics([settings.topic])[0]
-        return str(found["topic_id"])
-
-
-def _create_topic(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
-    config = {
-        "cleanup.policy": "delete",
-        "retention.ms": str(int(settings.retention.total_seconds() * 1000)),
-        "max.message.bytes": str(LARGEST_RECORD + _ROOM),
-    }
-    topic = {
-        "num_partitions": settings.partitions,
-        "replication_factor": settings.replication,
-        "configs": config,
-    }
-    try:
-        admin.create_topics({settings.topic: topic}, wait_for_metadata=True)
-    except TopicAlreadyExistsError:
-        return  # another process was faster
 
 
 class KafkaWriter:
@@ -114,14 +40,14 @@ class KafkaWriter:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self.topic_id = ensure_topic(settings)
-        with _translated(settings):
+        with translated(settings):
             self._producer = KafkaProducer(
                 **settings.client,
                 acks="all",
                 enable_idempotence=True,
                 compression_type="gzip",
                 linger_ms=5,
-                max_request_size=LARGEST_RECORD + _ROOM,
+                max_request_size=LARGEST_REQUEST,
                 delivery_timeout_ms=int(_SECONDS_TO_SEND * 1000),
                 max_block_ms=int(_SECONDS_TO_SEND * 1000),
             )
@@ -129,7 +55,7 @@ class KafkaWriter:
     def append(self, records: Sequence[OutgoingRecord]) -> None:
         """Return when all replicas have all records."""
         check_sizes(records)
-        with _translated(self._settings):
+        with translated(self._settings):
             sent = [
                 self._producer.send(self._settings.topic, key=record.key, value=record.value)
                 for record in records
@@ -178,7 +104,7 @@ class KafkaReader:
         self._positions: Callable[[Sequence[int]], Mapping[int, int]] = lambda _: {}
         self._on_revoked: Callable[[], None] = lambda: None
         self._is_paused = False
-        with _translated(settings):
+        with translated(settings):
             self._consumer = KafkaConsumer(
                 **settings.client,
                 group_id=settings.group,
@@ -202,12 +128,12 @@ class KafkaReader:
         """Join the group; partitions come with the first polls."""
         self._positions = positions
         self._on_revoked = on_revoked
-        with _translated(self._settings):
+        with translated(self._settings):
             self._consumer.subscribe([self._settings.topic], listener=self._listener)
 
     def poll(self, most_records: int, timeout: float) -> list[RawRecord]:
         """Return the next records of the assigned partitions."""
-        with _translated(self._settings):
+        with translated(self._settings):
             self._follow_assignment()
             self._pause(most_records == 0)
             try:
@@ -249,7 +175,7 @@ class KafkaReader:
 
     def end_offsets(self) -> Mapping[int, int]:
         """Return the end of each assigned partition."""
-        with _translated(self._settings):
+        with translated(self._settings):
             ends = self._consumer.end_offsets(list(self._consumer.assignment()))
         return {partition.partition: offset for partition, offset in ends.items()}
 
@@ -294,30 +220,3 @@ class KafkaReader:
             f"topic {self._settings.topic}, which ends before: it was cut or restored from an "
             "older copy, or belongs to another lake; use the one that fits"
         )
-
-
-@contextmanager
-def _closing(client: Any) -> Iterator[Any]:
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-@contextmanager
-def _translated(settings: KafkaSettings) -> Iterator[None]:
-    """Turn what the client raises into what the caller has to do. Its text quotes no record."""
-    try:
-        yield
-    except (KafkaConfigurationError, ValueError) as error:
-        raise CannotContinue(
-            f"Kafka at {settings.bootstrap} cannot be used as configured: {error}; "
-            "correct LOCARD_KAFKA and what belongs to it"
-        ) from error
-    except KafkaError as error:
-        what = f"Kafka at {settings.bootstrap} did not answer ({type(error).__name__})"
-        if getattr(error, "retriable", True):
-            raise RetryableError(
-                f"{what}; see that it runs and is reachable, then again"
-            ) from error
-        raise CannotContinue(f"{what}; the cluster refuses, see its log") from error

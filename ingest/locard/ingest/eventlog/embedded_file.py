@@ -1,0 +1,109 @@
+"""The embedded log's file: its tables, its transactions, and what SQLite's errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from locard.schema import CannotContinue, RetryableError
+
+_FORMAT: Final = 1
+_PARTITIONS: Final = 4
+_OFFSET_BITS: Final = 48  # of the row id; the partition stands above them
+_BUSY_SECONDS: Final = 30.0
+
+_SCHEMA: Final = """
+CREATE TABLE about (format INTEGER NOT NULL, topic_id TEXT NOT NULL);
+CREATE TABLE partitions (
+    partition INTEGER PRIMARY KEY, begin_offset INTEGER NOT NULL, end_offset INTEGER NOT NULL,
+    committed INTEGER
+);
+CREATE TABLE records (id INTEGER PRIMARY KEY, appended_at INTEGER NOT NULL, value BLOB NOT NULL);
+"""
+
+
+class EmbeddedLog:
+    """The file: what writer and reader share.
+
+    Args:
+        path: made with its directory if it does not exist.
+
+    Raises:
+        CannotContinue: the file cannot be made, is no event log, or is of a newer format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self.translated_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+        self.topic_id, self.partitions = self._about()
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            self.connection.execute(f"PRAGMA {pragma}")
+        with self.transaction():
+            if self.connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return
+            for statement in _SCHEMA.split(";"):
+                self.connection.execute(statement)
+            self.connection.execute("INSERT INTO about VALUES (?, ?)", (_FORMAT, uuid.uuid4().hex))
+            self.connection.executemany(
+                "INSERT INTO partitions VALUES (?, 0, 0, NULL)", ((n,) for n in range(_PARTITIONS))
+            )
+
+    def _about(self) -> tuple[str, int]:
+        with self.translated_errors():
+            found, topic_id = self.connection.execute(
+                "SELECT format, topic_id FROM about"
+            ).fetchone()
+            (count,) = self.connection.execute("SELECT count(*) FROM partitions").fetchone()
+        if found != _FORMAT:
+            raise CannotContinue(
+                f"the event log {self.path} has format {found} and this program knows {_FORMAT}; "
+                "install the version of Locard that wrote it"
+            )
+        return topic_id, count
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the file's write lock; all or nothing of the block lasts."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Turn what SQLite raises into what the caller has to do."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise RetryableError(
+                    f"the event log {self.path} is held by another process; try again"
+                ) from error
+            raise CannotContinue(
+                f"the event log {self.path} cannot be used: {error}; "
+                "check that its disk has room and its directory is writable"
+            ) from error
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise CannotContinue(
+                f"the event log {self.path} cannot be used: {error}; "
+                "move it away if it is damaged, or name another directory with --home"
+            ) from error
+
+
+def row_id(partition: int, offset: int) -> int:
+    """Return the one integer that a record is found by; reading on is a scan of its range."""
+    return partition << _OFFSET_BITS | offset
