@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import pytest
 
 from locard.redaction import FailedRedaction, RedactedEvent, RedactionPool
@@ -84,6 +86,18 @@ def test_a_redactor_that_cannot_start_stops_everything():
         pool.submit([event()])
         with pytest.raises(CannotContinue, match="redaction cannot start: ImportError: no engine"):
             collect(pool, 1)
+
+
+def test_a_process_that_dies_while_idle_is_replaced(pool):
+    """The system may kill a process that does nothing; the next event does not notice."""
+    pool.submit([event(), event()])
+    collect(pool, 2)
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()
+    pool.submit([event()])
+
+    assert isinstance(collect(pool, 1)[0], RedactedEvent)
 
 
 def test_collecting_without_work_returns_at_once(pool):

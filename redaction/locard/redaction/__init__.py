@@ -6,14 +6,11 @@ from functools import partial
 
 from locard.redaction.keys import Keyring
 from locard.redaction.policy import DEFAULT_POLICY, RedactionPolicy
+from locard.redaction.pool import DEFAULT_SECONDS_PER_EVENT, RedactionPool
 from locard.redaction.pseudonyms import TOKEN, Pseudonymizer
 from locard.redaction.redacted import FailedRedaction, RedactedEvent, RedactionResult
 from locard.redaction.sealing import SUITE_NAME, seal, unseal
-from locard.redaction.workers import (
-    DEFAULT_SECONDS_PER_EVENT,
-    EventRedactor,
-    RedactionPool,
-)
+from locard.redaction.worker import EventRedactor
 
 __all__ = [
     "DEFAULT_POLICY",

@@ -1,0 +1,97 @@
+"""One redaction process: what runs in it, and the end of its pipe that its owner holds."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any, Final, Protocol
+
+from locard.schema import RedactionRecord, canonical_bytes, parse_json
+
+SECONDS_TO_START: Final = 120.0
+_CONTEXT: Final = multiprocessing.get_context("spawn")  # a fork would inherit locks of threads
+
+
+class EventRedactor(Protocol):
+    """What a worker process does; `Redactor` is the one in use."""
+
+    def redact(self, event: Mapping[str, Any]) -> tuple[dict[str, Any], RedactionRecord]:
+        """Return the redacted event and the record of what was done."""
+        ...
+
+
+class Worker:
+    """A process and the pipe to it.
+
+    Its first message is `None` when it is ready, or text that says why it cannot start. Then each
+    event that was sent is answered in turn: with the JSON of the redacted event and of its record,
+    or with `None` where redaction failed.
+    """
+
+    def __init__(self, make_redactor: Callable[[], EventRedactor]) -> None:
+        self.pipe, theirs = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(
+            target=_work, args=(theirs, make_redactor), name="locard-redaction", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def send(self, events: list[bytes]) -> None:
+        """Hand over events as JSON; the process must have answered all earlier ones."""
+        self.pipe.send(events)
+
+    def receive(self) -> Any:
+        """Return the next message.
+
+        Raises:
+            EOFError, OSError: the process has ended.
+        """
+        return self.pipe.recv()
+
+    def stop(self) -> None:
+        """Kill the process; what it was doing is abandoned."""
+        self.pipe.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def _work(pipe: Connection, make_redactor: Callable[[], EventRedactor]) -> None:
+    """The worker process: say when ready, then answer each event with its result."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    try:
+        redactor = make_redactor()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+        pipe.send(f"{type(error).__name__}: {error}")
+        return
+    _silence()
+    pipe.send(None)
+    while True:
+        try:
+            chunk: list[bytes] = pipe.recv()
+        except EOFError:
+            return
+        for data in chunk:
+            pipe.send(_redact(redactor, data))
+
+
+def _redact(redactor: EventRedactor, data: bytes) -> tuple[bytes, bytes] | None:
+    try:
+        event: Any = parse_json(data)
+        redacted, record = redactor.redact(event)
+        return canonical_bytes(redacted), record.model_dump_json().encode()
+    except Exception:  # noqa: BLE001 - any failure means the same: the event goes to quarantine
+        return None
+
+
+def _silence() -> None:
+    """From here on the process holds raw text; no library may print or log any of it."""
+    logging.disable(logging.CRITICAL)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
