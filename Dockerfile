@@ -13,7 +13,6 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements/all.t
 COPY pyproject.toml README.md LICENSE ./
 COPY schema schema
 COPY redaction redaction
-COPY evidence evidence
 COPY ingest ingest
 COPY query query
 COPY cli cli

@@ -188,7 +188,7 @@ class AnyLog:
         reader.close()
 
     def _settings(self) -> Any:
-        from locard.ingest.eventlog.kafka import KafkaSettings
+        from locard.ingest.eventlog.kafka_cluster import KafkaSettings
 
         name = f"bench.{self._path.parent.name}.{self._path.name}"
         return KafkaSettings(str(self._kafka), topic=name, group=name)

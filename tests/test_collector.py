@@ -52,7 +52,7 @@ def client(writer) -> Iterator[httpx.Client]:
 @contextmanager
 def limited(writer, requests: int = 8, seconds: float = 60.0, **intake) -> Iterator[httpx.Client]:
     """A client of a collector with other limits."""
-    limits = CollectorLimits(IntakeLimits(**intake), requests, seconds)
+    limits = CollectorLimits(IntakeLimits(**intake), requests, seconds=seconds)
     with serving(collector_app(writer, TOKEN, limits=limits)) as client:
         yield client
 

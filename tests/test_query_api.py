@@ -22,7 +22,7 @@ from making import event, redacted, said
 from servers import TOKEN, serving
 
 NOW = datetime(2026, 5, 4, 9, 40, tzinfo=UTC)
-HOSTILE = '<script>alert("\u202e1")</script>\x1b]8;;https://evil.example\x07\u2028=cmd|x'
+HOSTILE = '<script>alert("\u202e1")</script>\x1b]8;;https://evil.example\x07\x7f\u2028=cmd|x'
 CANARY = "CANARY-51c0"
 
 

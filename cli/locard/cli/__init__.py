@@ -11,8 +11,7 @@ def main() -> None:
         from locard.cli.commands import run
     except ModuleNotFoundError as error:
         print(  # noqa: T201 - the command line's own output
-            f"locard: the package `{error.name}` is not installed; "
-            "run `pip install 'locard[all]'`",
+            f"locard: the package `{error.name}` is not installed; run `pip install 'locard[all]'`",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -2,101 +2,184 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import UTC, datetime, tzinfo
-from typing import Any
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from locard.cli.settings import Settings
-from locard.schema import CannotContinue, rfc3339
+from locard.schema import CannotContinue, utc_now
 
-FORMATS = click.Choice(["table", "json", "jsonl", "csv"])
-format_option = click.option(
-    "--format", "format_name", type=FORMATS, default="table", show_default=True,
-    help="How to print; machine formats go to stdout alone.",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from locard.query import Format, TimelineRow
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_FORMATS: Final = ("table", "json", "jsonl", "csv")
+
+
+def format_options(command: Command) -> Command:
+    """Add `--format` and `--width`, which every reading command has."""
+    width = click.option(
+        "--width",
+        type=click.IntRange(20, 10_000),
+        help="Cut tables to so many columns; default: the terminal's, in a pipe nothing is cut.",
+    )
+    format_name = click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(_FORMATS),
+        default="table",
+        show_default=True,
+        help="How to print. Machine formats go to stdout alone and are never cut.",
+    )
+    return format_name(width(command))
 
 
 @click.command()
-@format_option
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest first.")
+@click.option("--tool", help="Only sessions that called this tool.")
+@click.option("--since", help="Only sessions active since: 2026-05-04, 2026-05-04T09:32Z or 2h.")
+@click.option("--until", help="Only sessions begun until; a day counts whole. UTC, as --since.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
+@format_options
 @click.pass_obj
-def sessions(settings: Settings, format_name: Any, limit: int | None) -> int:
-    """List the sessions in the lake, the newest first."""
-    from locard.query import connect, write_rows
+def sessions(
+    settings: Settings,
+    tool: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int | None,
+    format_name: Format,
+    width: int | None,
+) -> int:
+    """List the sessions in the lake, the newest first.
 
+    The table has the most telling columns, machine formats have all. An id that the table cut
+    can be given to `timeline` as it stands there.
+    """
+    from locard.query import (
+        Wanted,
+        connect,
+        events_without_session,
+        list_sessions,
+        print_sessions,
+        terminal_width,
+        write_rows,
+    )
+    from locard.query.moments import moment
+
+    now = utc_now()
+    wanted = Wanted(
+        tool=tool,
+        since=moment(since, now) if since else None,
+        until=moment(until, now, is_end=True) if until else None,
+        limit=limit,
+    )
     with connect(settings.lake_path) as connection:
-        cursor = connection.execute(
-            "SELECT * FROM sessions ORDER BY started_at DESC, session_id LIMIT $1", [limit]
+        columns, rows = list_sessions(connection, wanted)
+        without = events_without_session(connection) if format_name == "table" else 0
+    if format_name == "table":
+        stream = _stdout()
+        print_sessions(columns, rows, stream, width or terminal_width(stream))
+    else:
+        write_rows(columns, rows, format_name, _stdout())
+    if without:
+        click.echo(
+            f"{without} events belong to no session; ask for them with `locard sql`", err=True
         )
-        columns = [column[0] for column in cursor.description or ()]
-        write_rows(columns, cursor.fetchall(), format_name, sys.stdout)
     return 0
+
+
+@click.command()
+@click.option(
+    "--session",
+    "given",
+    required=True,
+    help="Whose timeline: an id of `sessions`, or the beginning of one.",
+)
+@click.option("--details", is_flag=True, help="Show every field of every event, nothing cut.")
+@click.option("--event", help="Show this event alone, with details: its number or its id.")
+@click.option(
+    "--tz", "zone_name", help="The time zone to show beside UTC; default: this machine's."
+)
+@format_options
+@click.pass_obj
+def timeline(
+    settings: Settings,
+    given: str,
+    details: bool,
+    event: str | None,
+    zone_name: str | None,
+    format_name: Format,
+    width: int | None,
+) -> int:
+    """Show what happened in a session, causes before effects, one line each."""
+    from locard.cli.timeline_view import print_timeline
+    from locard.query import connect, find_session, position_of, timeline
+
+    zone = _zone(zone_name)
+    with connect(settings.lake_path) as connection:
+        rows = timeline(connection, find_session(connection, given))
+    only = position_of(rows, event) if event else None
+    if format_name == "table":
+        shows_details = details or only is not None
+        print_timeline(rows, zone, details=shows_details, stream=_stdout(), width=width, only=only)
+    else:
+        _write(rows if only is None else [rows[only]], format_name)
+    return 0
+
+
+def _write(rows: list[TimelineRow], format_name: Format) -> None:
+    from locard.query import TIMELINE_COLUMNS, write_rows
+
+    columns = [*TIMELINE_COLUMNS, "fields"]
+    values = ([getattr(row, name) for name in columns] for row in rows)
+    write_rows(columns, values, format_name, _stdout())
 
 
 @click.command()
 @click.argument("statement")
-@format_option
+@format_options
 @click.pass_obj
-def sql(settings: Settings, statement: str, format_name: Any) -> int:
+def sql(settings: Settings, statement: str, format_name: Format, width: int | None) -> int:
     """Run a SQL statement over the lake's views.
 
-    The statement can read the lake and nothing else of this machine. `SELECT * FROM views` lists
-    the views.
+    It can read the lake and do nothing else on this machine. `SELECT * FROM views` lists the
+    views; several statements are separated by `;`.
     """
-    import duckdb
+    from locard.query import confine, connect, run, terminal_width, write_plan, write_rows
 
-    from locard.query import confine, connect, write_rows
-
+    stream = _stdout()
+    width = width or terminal_width(stream)
     with connect(settings.lake_path) as connection:
         confine(connection, settings.lake_path)
-        try:
-            cursor = connection.execute(statement)
-            columns = [column[0] for column in cursor.description or ()]
-            write_rows(columns, cursor.fetchall(), format_name, sys.stdout)
-        except duckdb.Error as error:
-            raise CannotContinue(f"the statement failed: {' '.join(str(error).split())}") from None
+        for number, answer in enumerate(run(connection, statement)):
+            if number and format_name in ("table", "csv"):
+                click.echo()
+            if answer.is_plan and format_name == "table":
+                write_plan(answer.rows, stream)
+            else:
+                write_rows(answer.columns, answer.rows, format_name, stream, width=width)
     return 0
 
 
-@click.command()
-@click.option("--session", "session_id", required=True, help="Whose timeline; see `sessions`.")
-@click.option("--details", is_flag=True, help="Show every field of every event, nothing cut.")
-@click.option("--tz", "zone_name", help="The time zone to show beside UTC; default: this machine's.")
-@format_option
-@click.pass_obj
-def timeline(
-    settings: Settings, session_id: str, details: bool, zone_name: str | None, format_name: Any
-) -> int:
-    """Show what happened in a session, in order, one line each."""
-    from locard.cli.timeline_view import print_timeline
-    from locard.query import TIMELINE_COLUMNS, connect, timeline, write_rows
-
-    with connect(settings.lake_path) as connection:
-        rows = timeline(connection, session_id)
-    if not rows:
-        raise CannotContinue(
-            f"the lake has no session of this name; `locard sessions` lists those it has"
-        )
-    if format_name == "table":
-        print_timeline(rows, _zone(zone_name), details=details, stream=sys.stdout)
-        return 0
-    columns = [*TIMELINE_COLUMNS, "fields"]
-    write_rows(
-        columns, ([getattr(row, name) for name in columns] for row in rows), format_name, sys.stdout
-    )
-    return 0
+def _stdout() -> TextIO:
+    """Return stdout, which shows what its encoding does not have as an escape."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:  # not where a test has put something else in its place
+        reconfigure(errors="backslashreplace")
+    return sys.stdout
 
 
-def _zone(name: str | None) -> tzinfo:
+def _zone(name: str | None) -> tzinfo | None:
+    """Return the time zone of this name; `None`, as `astimezone` has it, for this machine's."""
     if name is None:
-        return datetime.now().astimezone().tzinfo or UTC
+        return None
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise CannotContinue(
-            f"there is no time zone of this name; use one such as Europe/Paris or UTC"
+            "there is no time zone of this name; use one such as Europe/Paris or UTC"
         ) from error

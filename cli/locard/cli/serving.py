@@ -50,11 +50,16 @@ def port_option(name: str, default: int) -> Callable[[Any], Any]:
 def collect(settings: Settings, host: str, port: int) -> int:
     """Take events over HTTP and append them to the event log."""
     _end_on_signals()
-    from locard.ingest.collector import collector_app
+    from locard.ingest.collector import DEFAULT_LIMITS, CollectorLimits, collector_app
 
     token, told = api_token(settings)
-    with _listen(host, port) as listener, log_writer(settings) as writer:
-        app = collector_app(writer, token, check_log=_kafka_check(settings, writer))
+    with listen(host, port) as listener, log_writer(settings) as writer:
+        app = collector_app(
+            writer,
+            token,
+            check_log=_kafka_check(settings, writer),
+            limits=CollectorLimits(appends=DEFAULT_LIMITS.requests if settings.kafka else 1),
+        )
         _serve(app, listener, f"collecting on {_address(listener)}; {told}")
     return 0
 
@@ -69,7 +74,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
     from locard.query.api import query_app
 
     token, told = api_token(settings)
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         app = query_app(settings.lake_path, token)
         _serve(app, listener, f"answering on {_address(listener)}; {told}")
     return 0
@@ -89,6 +94,7 @@ def up(
     The consumer's health and metrics are served on --health-port. When one of the three ends by
     itself, the others are stopped.
     """
+    _end_on_signals()
     settings: Settings = context.obj
     if settings.kafka:
         raise CannotContinue(
@@ -116,7 +122,7 @@ def _kafka_check(settings: Settings, writer: EventLogWriter) -> Callable[[], Non
     """Return what finds out whether Kafka can be reached; the embedded log needs no help."""
     if not settings.kafka:
         return None
-    from locard.ingest.eventlog.kafka import ensure_topic
+    from locard.ingest.eventlog.kafka_cluster import ensure_topic
 
     kafka = kafka_settings(settings, settings.kafka)
 
@@ -129,15 +135,24 @@ def _kafka_check(settings: Settings, writer: EventLogWriter) -> Callable[[], Non
     return check
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there.
+
+    Raises:
+        CannotContinue: it cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise CannotContinue(
             f"port {port} of {host} cannot be listened on: {error.strerror}; free it or choose "
             "another with --port"
         ) from error
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol; without it
+    # an answer waits 40 ms for the other side's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _address(listener: socket.socket) -> str:
@@ -180,7 +195,7 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str) -> None:
 
 
 def _end_on_signals() -> None:
-    """Before there is a server to stop, a signal ends the process in good order."""
+    """Before there is anything to stop, a signal ends the process in good order."""
 
     def end(*_: object) -> None:
         sys.exit(0)

@@ -1,70 +1,206 @@
-"""The timeline for eyes: UTC and local time, who, what, trust, one line for each event."""
+"""The timeline for eyes: when, what kind, who, how far trusted, and what, in a line for each event.
+
+On a terminal a line is cut to its width, and the date stands in a line of its own. Where nothing
+is cut, as in a pipe, each line has its date, since such lines are searched and handed on.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
-from locard.query import TimelineRow, terminal
+from locard.query import TimelineRow, terminal_width
+from locard.query.details import details as detail_lines
 from locard.query.inert import one_line
+from locard.query.layout import cut, padded, width_of
 
-_KIND_WIDTH: Final = 12
-_WHO_WIDTH: Final = 22
-_TRUST_WIDTH: Final = 8
-_WIDTH_WHEN_PIPED: Final = 120
-_STYLES: Final = {"external": "bold red", "tool": "yellow", "unknown": "yellow", "user": "green"}
+_WIDEST_WHO: Final = 20
+_WIDEST_KIND: Final = 14
+_INDENT: Final = "    "
+_TRUST_STYLES: Final = {
+    "external": "bold red", "unknown": "yellow", "tool": "yellow", "user": "green",
+}  # fmt: skip
+_FAILED: Final = frozenset({"error", "denied", "timeout", "deny"})
+_MADE_UP: Final = "~ marks times that an importer made up: they only give the order"
+_CLOCKS: Final = "< marks events whose clock is behind that of what caused them"
+
+Piece = tuple[str, str]
 
 
 def print_timeline(
-    rows: Sequence[TimelineRow], zone: tzinfo, *, details: bool, stream: TextIO
+    rows: Sequence[TimelineRow],
+    zone: tzinfo | None,
+    *,
+    details: bool,
+    stream: TextIO,
+    width: int | None = None,
+    only: int | None = None,
 ) -> None:
-    """Print the rows. Text is cut to the width of the terminal unless `details` is asked for."""
-    console = terminal(stream)
-    if not stream.isatty():
-        console.width = _WIDTH_WHEN_PIPED
-    shows_local = any(row.occurred_at.astimezone(zone).utcoffset() for row in rows)
-    if any(row.time_made_up for row in rows):
-        console.print(Text("The source had no times; those shown only give the order.", "dim"))
-    console.print(_heading(zone, shows_local), no_wrap=True, overflow="ellipsis", crop=True)
-    for row in rows:
-        console.print(
-            _line(row, zone if shows_local else None), no_wrap=True, overflow="ellipsis", crop=True
-        )
+    """Print the rows of one session.
+
+    Args:
+        zone: whose time to show beside UTC; `None` for this machine's.
+        details: whether every field follows each line, nothing cut.
+        width: to how many columns lines are cut; by default the terminal's, and without a terminal
+            none is cut.
+        only: the index of the one row to print.
+    """
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    width = width or terminal_width(stream)
+    table = _Table(rows, zone, width)
+
+    def show(*pieces: Piece) -> None:
+        console.print(Text.assemble(*_fitting(pieces, width)), soft_wrap=True)
+
+    for line in table.summary():
+        show((line, "dim"))
+    show((table.heading(), "bold"))
+    day = None
+    for index, row in enumerate(rows):
+        if only not in (None, index):
+            continue
+        if width is not None and row.occurred_at.date() != day:
+            day = row.occurred_at.date()
+            show((f"── {day} ──", "dim"))
+        show(*table.line(index))
         if details:
-            _print_details(console, row)
+            for line in detail_lines({"since_start": table.since_start(row), **row.fields}):
+                console.print(Text(_INDENT + line), soft_wrap=True)
+            console.print()
 
 
-def _heading(zone: tzinfo, shows_local: bool) -> Text:
-    local = f"{one_line(str(zone))[:12]:<13}" if shows_local else ""
-    columns = f"{'kind':<{_KIND_WIDTH}} {'who':<{_WHO_WIDTH}} {'trust':<{_TRUST_WIDTH}} what"
-    return Text(f"{'UTC':<24}{local}{columns}", "bold")
+class _Table:
+    """The columns that these rows need, and how wide they are."""
+
+    def __init__(self, rows: Sequence[TimelineRow], zone: tzinfo | None, width: int | None) -> None:
+        self._rows = rows
+        self._zone = zone
+        self._is_cut = width is not None
+        self._marks = [_mark(row, before) for row, before in zip(rows, [None, *rows], strict=False)]
+        self._locals = self._local_times()
+        self._whos = [one_line(row.who) for row in rows]
+        self._kind = self._widest([row.kind for row in rows], _WIDEST_KIND)
+        self._who = self._widest(["who", *self._whos], _WIDEST_WHO)
+        self._trust = self._widest(["trust", *(row.trust or "" for row in rows)], _WIDEST_KIND)
+        self._local = max((width_of(text) for text in self._locals), default=0)
+        self._calls: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            if row.kind == "tool_call" and (call_id := row.fields.get("call_id")):
+                self._calls[call_id] = index
+
+    def summary(self) -> Iterator[str]:
+        """Yield what the session was, and what the marks mean."""
+        calls = {r.fields.get("call_id") or r.event_id for r in self._rows if r.kind == "tool_call"}
+        failed = sum(r.kind == "tool_result" and _has_failed(r) for r in self._rows)
+        session = one_line(self._rows[0].fields.get("session_id", ""))
+        counts = f"{len(self._rows)} events, {len(calls)} tool calls, {failed} failed"
+        times = [row.occurred_at for row in self._rows]
+        lasted = "" if "~" in self._marks else f", {_duration(max(times) - min(times))}"
+        yield f"{session}: {counts}{lasted}"
+        if "~" in self._marks:
+            yield _MADE_UP
+        if "<" in self._marks:
+            yield _CLOCKS
+
+    def heading(self) -> str:
+        """Return the names of the columns."""
+        time = len("09:32:00.000") if self._is_cut else len("2026-05-04 09:32:00.000")
+        names = [padded("#", self._number, right=True), padded("UTC", time + self._mark)]
+        if self._local:
+            names.append(padded(cut(self._zone_name(), self._local), self._local))
+        names += [padded("kind", self._kind), padded("who", self._who)]
+        return " ".join([*names, padded("trust", self._trust), "what"])
+
+    def line(self, index: int) -> Iterator[Piece]:
+        """Yield the pieces of one row's line, each with its style."""
+        row = self._rows[index]
+        clock = f"{row.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        yield padded(str(index + 1), self._number, right=True) + " ", "dim"
+        yield self._marks[index].rjust(self._mark), "dim"
+        yield f"{clock[11:] if self._is_cut else clock} ", ""
+        if self._local:
+            yield padded(self._locals[index], self._local) + " ", "dim"
+        yield self._column(one_line(row.kind), self._kind), ""
+        yield self._column(self._whos[index], self._who), "cyan"
+        yield (
+            self._column(one_line(row.trust or ""), self._trust),
+            _TRUST_STYLES.get(row.trust or "", ""),
+        )
+        yield one_line(self._reference(index) + row.what), "red" if _has_failed(row) else ""
+
+    def since_start(self, row: TimelineRow) -> str:
+        """Return how long after the session's first event this one was."""
+        return f"+{_duration(row.occurred_at - min(r.occurred_at for r in self._rows))}"
+
+    @property
+    def _number(self) -> int:
+        return len(str(len(self._rows)))
+
+    @property
+    def _mark(self) -> int:
+        return int(any(self._marks))
+
+    def _widest(self, texts: Sequence[str], most: int) -> int:
+        return min(most, max(map(width_of, map(one_line, texts)), default=0))
+
+    def _column(self, text: str, width: int) -> str:
+        return padded(cut(text, width) if self._is_cut else text, width) + " "
+
+    def _reference(self, index: int) -> str:
+        """Return what leads from a result to its call: nothing but a corner where it is above."""
+        row = self._rows[index]
+        call = self._calls.get(row.fields.get("call_id") or "")
+        if row.kind != "tool_result" or call is None:
+            return ""
+        return "└ " if call == index - 1 else f"└ #{call + 1} "
+
+    def _local_times(self) -> list[str]:
+        """Return each row's local time; nothing where it is UTC anyway, or was made up."""
+        moments = [row.occurred_at.astimezone(self._zone) for row in self._rows]
+        if "~" in self._marks or not any(moment.utcoffset() for moment in moments):
+            return ["" for _ in moments]
+        return [
+            _local(moment, row.occurred_at) for moment, row in zip(moments, self._rows, strict=True)
+        ]
+
+    def _zone_name(self) -> str:
+        names = {row.occurred_at.astimezone(self._zone).tzname() or "local" for row in self._rows}
+        return one_line(names.pop()) if len(names) == 1 else "local"
 
 
-def _line(row: TimelineRow, zone: tzinfo | None) -> Text:
-    line = Text(f"{_clock(row.occurred_at.astimezone(UTC))} ")
-    if zone:
-        line.append(f"{row.occurred_at.astimezone(zone):%H:%M:%S.%f}"[:-3] + " ", "dim")
-    line.append(f"{row.kind:<{_KIND_WIDTH}} ")
-    line.append(f"{_cut(one_line(row.who), _WHO_WIDTH):<{_WHO_WIDTH}} ", "cyan")
-    line.append(f"{row.trust or '':<{_TRUST_WIDTH}} ", _STYLES.get(row.trust or "", ""))
-    line.append(one_line(row.what))
-    return line
+def _mark(row: TimelineRow, before: TimelineRow | None) -> str:
+    if row.time_made_up:
+        return "~"
+    return "<" if before and row.occurred_at < before.occurred_at else ""
 
 
-def _print_details(console: Console, row: TimelineRow) -> None:
-    for name, value in row.fields.items():
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-        console.print(Text(f"    {name}: {one_line(text)}"), soft_wrap=True)
+def _local(moment: datetime, utc: datetime) -> str:
+    days = (moment.date() - utc.astimezone(UTC).date()).days
+    return f"{moment:%H:%M:%S}" + (f"{days:+}d" if days else "")
 
 
-def _clock(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+def _has_failed(row: TimelineRow) -> bool:
+    return not _FAILED.isdisjoint((row.fields.get("outcome"), row.fields.get("verdict")))
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _duration(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.3f}".rstrip("0").rstrip(".") + " s"
+    hours, rest = divmod(round(seconds), 3600)
+    minutes = f"{rest // 60} min {rest % 60} s"
+    return f"{hours} h {minutes}" if hours else minutes
+
+
+def _fitting(pieces: Sequence[Piece], width: int | None) -> Iterator[Piece]:
+    """Yield the pieces as far as there is room, the last of them cut."""
+    room = width
+    for text, style in pieces:
+        shown = text if room is None else cut(text, room)
+        yield shown, style
+        if room is not None:
+            room -= width_of(shown)

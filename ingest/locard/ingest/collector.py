@@ -57,11 +57,13 @@ class CollectorLimits:
     Args:
         intake: of one request.
         requests: worked on at once; together with `intake` it bounds the memory.
+        appends: to the log at once; the embedded writer is one connection and takes one.
         seconds: that a sender may take for its body.
     """
 
     intake: IntakeLimits = DEFAULT_INTAKE_LIMITS
     requests: int = 8
+    appends: int = 1
     seconds: float = 60.0
 
 
@@ -85,7 +87,7 @@ def collector_app(
     """
     if not token:
         raise ValueError("the collector needs a token")
-    collector = _Collector(writer, check_log or (lambda: writer.append([])), limits)
+    collector = _Collector(writer, check_log, limits)
     app = FastAPI(
         title="Locard collector",
         docs_url=None,
@@ -111,12 +113,15 @@ class _Collector:
     """The handlers and what they share."""
 
     def __init__(
-        self, writer: EventLogWriter, check_log: Callable[[], None], limits: CollectorLimits
+        self,
+        writer: EventLogWriter,
+        check_log: Callable[[], None] | None,
+        limits: CollectorLimits,
     ) -> None:
         self._writer = writer
-        self._check_log = check_log
+        self._check_log = check_log or self._append_nothing
         self._limits = limits
-        self._appending = threading.Lock()  # the embedded writer is one connection
+        self._appending = threading.BoundedSemaphore(limits.appends)
         self._under_way = 0
         self._metrics = CollectorMetrics()
 
@@ -173,7 +178,7 @@ class _Collector:
     async def ready(self) -> Response:
         """Answer `GET /readyz`: whether events could be stored now."""
         try:
-            await run_in_threadpool(self._try_log)
+            await run_in_threadpool(self._check_log)
         except LocardError as error:
             log.warning("not ready: %s", error)
             raise HTTPException(
@@ -181,9 +186,9 @@ class _Collector:
             ) from None
         return JSONResponse({"status": "ready"})
 
-    def _try_log(self) -> None:
+    def _append_nothing(self) -> None:
         with self._appending:
-            self._check_log()
+            self._writer.append([])
 
     async def show_metrics(self) -> Response:
         """Answer `GET /metrics`."""

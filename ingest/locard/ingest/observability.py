@@ -79,6 +79,7 @@ class ConsumerMetrics(Collector):
             ("records_read", "Records read from the event log.", counts.read),
             ("events_published", "Events published to the lake.", counts.published),
             ("commits", "Commits made to the lake.", counts.commits),
+            ("records_expired", "Records that left the log unread.", counts.expired),
         ):
             yield CounterMetricFamily(f"locard_consumer_{name}", told, count)
         yield _by_label(
@@ -175,6 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     pages: ClassVar[dict[str, Callable[[], _Page]]]
     timeout = 10  # a silent client must not hold its thread for ever
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         page = self.pages.get(self.path.split("?")[0])

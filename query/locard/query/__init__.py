@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from locard.query.lake import confine, connect
-from locard.query.output import Format, terminal, write_rows
-from locard.query.timeline import TIMELINE_COLUMNS, TimelineRow, timeline
+from locard.query.output import Format, terminal_width, write_plan, write_rows
+from locard.query.session_table import print_sessions
+from locard.query.sessions import Wanted, events_without_session, find_session, list_sessions
+from locard.query.statements import Answer, run
+from locard.query.timeline import TIMELINE_COLUMNS, TimelineRow, position_of, timeline
 from locard.query.views import VIEWS, View
 
 __all__ = [
     "TIMELINE_COLUMNS",
     "VIEWS",
+    "Answer",
     "Format",
     "TimelineRow",
     "View",
+    "Wanted",
     "confine",
     "connect",
-    "terminal",
+    "events_without_session",
+    "find_session",
+    "list_sessions",
+    "position_of",
+    "print_sessions",
+    "run",
+    "terminal_width",
     "timeline",
+    "write_plan",
     "write_rows",
 ]

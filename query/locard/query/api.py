@@ -18,6 +18,7 @@ import duckdb
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from locard.query.lake import confine, connect
@@ -39,6 +40,21 @@ _HEADERS: Final = {
 }
 _SESSIONS: Final = "SELECT * FROM sessions ORDER BY started_at DESC, session_id LIMIT $1"
 _ROW_COLUMNS: Final = (*TIMELINE_COLUMNS, "fields")
+
+
+class _Anything(Convertor[str]):
+    """A session id in a path: slashes and, unlike in Starlette's `path`, line breaks included."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("session_id", _Anything())
 
 
 def query_app(lake: Path, token: str) -> FastAPI:
@@ -65,7 +81,7 @@ def query_app(lake: Path, token: str) -> FastAPI:
     known = [Depends(_bearer(token))]
     for path, handler, dependencies in (
         ("/v1/sessions", questions.sessions, known),
-        ("/v1/sessions/{session_id:path}/timeline", questions.timeline, known),
+        ("/v1/sessions/{session_id:session_id}/timeline", questions.timeline, known),
         ("/healthz", _alive, []),
         ("/readyz", questions.ready, []),
     ):

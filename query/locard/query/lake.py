@@ -1,21 +1,38 @@
 """Opening a lake for questions: an ordinary DuckDB connection with the documented views.
 
 The connection sees the lake as it was when it was opened: the list of files comes from one version
-of the Delta table, so writing and rewriting beside it do no harm.
+of the Delta table, so writing beside it does no harm. Files of older versions lack columns, and
+those of newer minor versions have more: every column that this version knows is there, and the
+others as they are.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
 
 import duckdb
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from locard.query.refusals import FILE_TROUBLE
 from locard.query.views import VIEWS
-from locard.schema import CannotContinue, check_lake_format
-from locard.schema.arrow import EVENT_COLUMNS, STORED_COLUMNS
+from locard.schema import EVENT_TYPE_OF_KIND, CannotContinue, EventCore, check_lake_format
+
+STORED: Final = ("log_topic_id", "log_partition", "log_offset", "redaction")
+"""The columns that storing adds: the names of `STORED_COLUMNS`, which costs much more to import."""
+
+_NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_PARTITION: Final = "ingest_date"
+_PARTITION_OF_FILE: Final = f"{_PARTITION}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^/]*$"
+_GLOB: Final = re.compile(r"[*?\[]")
 
 
 def connect(lake: Path) -> duckdb.DuckDBPyConnection:
@@ -27,38 +44,154 @@ def connect(lake: Path) -> duckdb.DuckDBPyConnection:
         CannotContinue: there is no lake, it cannot be read, or it is of another major format.
     """
     files = _live_files(lake)
-    connection = duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    )
-    connection.execute("SET TimeZone = 'UTC'")
-    if files:
-        connection.read_parquet(files, hive_partitioning=True, union_by_name=True).create_view(
-            "lake_rows"
-        )
-    else:
-        columns = pa.schema([*EVENT_COLUMNS, *STORED_COLUMNS])
-        connection.from_arrow(columns.empty_table()).create("lake_rows")
-    for view in VIEWS:
-        connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
+    connection = duckdb.connect(config=_NO_EXTENSIONS)
+    try:
+        with reading():
+            _define(connection, files)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Let statements on this connection read the lake and nothing else of the machine."""
-    connection.execute("SET allowed_directories = $1", [[str(lake.resolve())]])
+def confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:  # noqa: ARG001
+    """Let statements on this connection read the lake's files and nothing else of the machine.
+
+    DuckDB does not know files that may be read and not written: a statement that somebody else
+    wrote has to go through `locard.query.statements.run`, which lets none pass that writes.
+
+    Args:
+        lake: its directory. What may be read is what the connection was opened on.
+    """
+    (files,) = connection.execute("SELECT getvariable('lake_files')").fetchone() or ([],)
+    connection.execute("SET allowed_paths = $1", [sorted({*files, *map(_literal, files)})])
+    connection.execute("SET temp_directory = ''")  # else what is read could be spilled into a file
+    connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn DuckDB's errors into ours: its text may quote what was read.
+
+    Raises:
+        CannotContinue: a file of the lake cannot be read.
+    """
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise CannotContinue(FILE_TROUBLE) from error
+    except duckdb.Error as error:
+        raise CannotContinue(
+            f"a file of the lake is damaged ({type(error).__name__}); restore it from a copy"
+        ) from error
+
+
+def _define(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+    """Define `lake_rows` over the files and the views over that."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET VARIABLE lake_files = $1", [files])
+    if not files:
+        _empty_rows(connection).create("lake_rows")
+        _define_views(connection)
+        return
+    found = connection.read_parquet(
+        list(map(_literal, files)),
+        union_by_name=True,
+        hive_partitioning=False,  # a directory above the lake may be called `kind=…`
+    )
+    rows = _with_known_columns(found)
+    # To define a view DuckDB reads the heads of all files again; over an empty table it need not.
+    columns = zip(map(_identifier, rows.columns), rows.types, strict=True)
+    connection.execute(f"CREATE TABLE lake_rows ({', '.join(f'{n} {t}' for n, t in columns)})")
+    _define_views(connection)
+    connection.execute("DROP TABLE lake_rows")
+    rows.create_view("lake_rows")
+
+
+def _define_views(connection: duckdb.DuckDBPyConnection) -> None:
+    for view in VIEWS:
+        connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
+    described = ", ".join(
+        f"({number}, {_quoted(view.name)}, {_quoted(view.row)})"
+        for number, view in enumerate(VIEWS)
+    )
+    connection.execute(f"""
+        CREATE VIEW views AS
+        SELECT described.name, described.row,
+            list(columns.column_name ORDER BY columns.column_index) AS columns
+        FROM (VALUES {described}) AS described(number, name, row)
+        JOIN duckdb_columns() AS columns ON columns.table_name = described.name
+        GROUP BY ALL ORDER BY min(described.number)
+    """)  # noqa: S608 - made of the constants in `views`
+
+
+def _with_known_columns(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Add to the rows what their files lack: their partition, and columns unknown back then."""
+    added = []
+    if _PARTITION not in rows.columns:
+        date = f"regexp_extract(filename, '{_PARTITION_OF_FILE}', 1)"
+        added.append(f"CAST(nullif({date}, '') AS DATE) AS {_PARTITION}")
+    missing = known_columns() - set(rows.columns)
+    if missing:
+        types = _types()
+        added += [f"CAST(NULL AS {types[name]}) AS {name}" for name in sorted(missing)]
+    return rows.project(", ".join(["*", *added]))
+
+
+def known_columns() -> set[str]:
+    """Return the names of the columns that every version of this major format may name."""
+    bodies = (event_type.body_type() for event_type in EVENT_TYPE_OF_KIND.values())
+    return {"kind", *EventCore.model_fields, *STORED} - {"body"} | {
+        name for body in bodies for name in body.model_fields
+    }
+
+
+def _types() -> dict[str, str]:
+    """Return the DuckDB type of each known column."""
+    with duckdb.connect(config=_NO_EXTENSIONS) as connection:
+        rows = _empty_rows(connection)
+        return dict(zip(rows.columns, map(str, rows.types), strict=True))
+
+
+def _empty_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    # Imported where it is needed, since pyarrow takes longer to import than a question to answer.
+    import pyarrow as pa
+
+    from locard.schema.arrow import EVENT_COLUMNS, STORED_COLUMNS
+
+    partition = pa.field(_PARTITION, pa.date32())
+    columns = pa.schema([*EVENT_COLUMNS, *STORED_COLUMNS, partition])
+    return connection.from_arrow(columns.empty_table())
 
 
 def _live_files(lake: Path) -> list[str]:
     try:
         table = DeltaTable(lake)
         check_lake_format(table.metadata().configuration, str(lake))
-        return sorted(table.file_uris())
+        return sorted(map(unquote, table.file_uris()))
     except TableNotFoundError as error:
         raise CannotContinue(
             f"there is no lake at {lake}; import or record something first, or name another "
             "directory with --home"
         ) from error
     except (DeltaError, OSError) as error:
-        raise CannotContinue(f"the lake at {lake} cannot be read: {str(error).splitlines()[0]}") from error
+        first_line = str(error).strip().split("\n", 1)[0]
+        raise CannotContinue(
+            f"the lake at {lake} cannot be read: {first_line}; check its permissions, or restore "
+            "it from a copy"
+        ) from error
+
+
+def _literal(path: str) -> str:
+    """Return the path so that DuckDB takes it for one file and not for a pattern of names."""
+    return _GLOB.sub(lambda found: f"[{found.group()}]", path)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

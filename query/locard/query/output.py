@@ -1,86 +1,158 @@
-"""Rows for people and for machines: a table, JSON, JSON lines or CSV, all of them inert."""
+"""Rows for people and for machines: a table, JSON, JSON lines or CSV, all of them inert.
+
+Only a table is ever cut, and only to a given width: machine formats and pipes have the whole text.
+"""
 
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Literal, TextIO
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TextIO
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from locard.query.inert import csv_cell, lines, one_line
+from locard.query.layout import cut, cut_middle, padded, shares, width_of
+from locard.query.values import distinct, human, json_text, plain
 
-from locard.query.inert import csv_cell, one_line
-from locard.schema import rfc3339
+__all__ = ["Format", "Shape", "plain", "terminal_width", "write_plan", "write_rows"]
 
 Format = Literal["table", "json", "jsonl", "csv"]
 Row = Sequence[Any]
 
+_GAP: Final = "  "
+_LEAST: Final = 6  # columns for each cell, below which a row is shown field by field instead
+_LEAST_YIELDING: Final = 12  # columns that stay of a column that gives way first
+_RULE: Final = 40  # columns of the line above a row's fields
+_NUMBERS: Final = (int, float)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a table gives way where it is too wide.
+
+    Args:
+        gives_way: the column that is cut before all others; without one the widest are.
+        cut_in_the_middle: columns whose end tells as much as their beginning.
+    """
+
+    gives_way: str | None = None
+    cut_in_the_middle: frozenset[str] = frozenset()
+
+
+PLAIN_SHAPE: Final = Shape()
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Return the width of the terminal that the stream goes to, `None` where it is no terminal."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
 
 def write_rows(
-    columns: Sequence[str], rows: Iterable[Row], format_name: Format, stream: TextIO
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    format_name: Format,
+    stream: TextIO,
+    *,
+    width: int | None = None,
+    shape: Shape = PLAIN_SHAPE,
 ) -> None:
-    """Write rows to `stream`. In a table wide cells are cut for the eye; elsewhere nothing is."""
+    """Write rows to `stream`.
+
+    Args:
+        columns: their names. One that comes twice is numbered in JSON, where a key comes once.
+        width: to how many columns a table is cut for the eye; `None` cuts nothing.
+        shape: how a table is cut.
+    """
     match format_name:
         case "table":
-            _write_table(columns, rows, stream)
+            stream.writelines(f"{line}\n" for line in _table(columns, rows, width, shape))
         case "json":
-            objects = [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
-            stream.write(json.dumps(objects, ensure_ascii=True, indent=2) + "\n")
+            names = distinct(columns)
+            objects = [dict(zip(names, row, strict=True)) for row in rows]
+            stream.write(json_text(objects, indent=2) + "\n")
         case "jsonl":
-            for row in rows:
-                line = dict(zip(columns, map(plain, row), strict=True))
-                stream.write(json.dumps(line, ensure_ascii=True) + "\n")
+            names = distinct(columns)
+            stream.writelines(json_text(dict(zip(names, row, strict=True))) + "\n" for row in rows)
         case "csv":
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow([csv_cell(name) for name in columns])
-            writer.writerows([_csv(plain(value)) for value in row] for row in rows)
-
-
-def terminal(stream: TextIO) -> Console:
-    """Return a console that takes text as text: no markup, no emoji codes, no links."""
-    return Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
-
-
-def plain(value: Any) -> Any:
-    """Return a value of DuckDB as JSON has it: times in UTC as RFC 3339, exact numbers as text."""
-    if isinstance(value, datetime):
-        return rfc3339(value) if value.tzinfo else value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and value - value != 0:
-        return str(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _write_table(columns: Sequence[str], rows: Iterable[Row], stream: TextIO) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(Text(one_line(name)), no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text(_cell(plain(value))) for value in row))
-    terminal(stream).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+            writer.writerows([_csv(value) for value in row] for row in rows)
 
 
 def _csv(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        value = json.dumps(value, ensure_ascii=True)
+    value = plain(value)
+    if isinstance(value, list | dict | bool):
+        value = json_text(value)
+    # A number stays one: a spreadsheet may add up negative amounts.
     return csv_cell(value) if isinstance(value, str) else value
+
+
+def write_plan(rows: Iterable[Row], stream: TextIO) -> None:
+    """Write what EXPLAIN gives, whose last column is laid out already, line by line."""
+    for row in rows:
+        stream.writelines(f"{line}\n" for line in lines(human(row[-1])))
+
+
+def _table(
+    columns: Sequence[str], rows: Iterable[Row], width: int | None, shape: Shape
+) -> Iterator[str]:
+    """Yield the lines of a table, or of one block for each row where a table has no room."""
+    names = [one_line(name) for name in columns]
+    values = [list(map(plain, row)) for row in rows]
+    cells = [[_cell(value, width) for value in row] for row in values]
+    wanted = [max(map(width_of, column), default=0) for column in zip(names, *cells, strict=True)]
+    given: Sequence[int] | None = wanted
+    if width is not None:
+        given = _fitting(columns, wanted, width - len(_GAP) * (len(names) - 1), shape)
+    if given is None:
+        yield from _blocks(names, values, width)
+        return
+    numbers = [_all_numbers(column) for column in zip(*values, strict=True)]
+    cutters = [cut_middle if name in shape.cut_in_the_middle else cut for name in columns]
+
+    def line(texts: Sequence[str]) -> str:
+        placed = zip(texts, given, numbers or [False] * len(names), cutters, strict=True)
+        return _GAP.join(padded(cutter(t, n), n, right=r) for t, n, r, cutter in placed).rstrip()
+
+    yield line(names)
+    yield _GAP.join("─" * count for count in given)
+    for row in cells:
+        yield line(row)
+
+
+def _fitting(
+    columns: Sequence[str], wanted: Sequence[int], room: int, shape: Shape
+) -> Sequence[int] | None:
+    """Return how wide each column may be so that all fit into `room`, `None` if they cannot."""
+    wanted = list(wanted)
+    if shape.gives_way in columns:
+        yielding = columns.index(shape.gives_way)
+        excess = max(0, sum(wanted) - room)
+        wanted[yielding] = max(min(wanted[yielding], _LEAST_YIELDING), wanted[yielding] - excess)
+    return shares(wanted, room, _LEAST)
+
+
+def _blocks(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Iterator[str]:
+    """Yield each row as lines of name and value, without the columns that have none."""
+    widest = max(map(width_of, names), default=0)
+    for number, row in enumerate(rows, 1):
+        yield f"── row {number} ".ljust(_RULE, "─")
+        for name, value in zip(names, row, strict=True):
+            if value is not None:
+                line = padded(name, widest) + _GAP + _cell(value, width)
+                yield line if width is None else cut(line, width)
+
+
+def _cell(value: Any, width: int | None) -> str:
+    text = human(value)
+    if width is not None and len(text) > 8 * width:
+        text = text[: 8 * width] + "…"  # a text may have megabytes, and none of that would show
+    return one_line(text)
+
+
+def _all_numbers(values: Iterable[Any]) -> bool:
+    present = [value for value in values if value is not None]
+    return bool(present) and all(
+        isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in present
+    )

@@ -2,53 +2,97 @@
 
 Each view is one SQL statement with a sentence that says what a row is. They hide duplicates (an
 event that arrived twice is one event, the first that was ingested counts) and how files lie.
+Answers are the same each time: nothing depends on the order in which rows happen to be read.
+`docs/views.md` is made from here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-TOKEN_PATTERN: Final = "‹[A-Z][A-Z0-9_]*:k[0-9]+:[0-9a-f]{16}›"
+from locard.query.text_view import TEXTS
+from locard.query.tool_call_view import TOOL_CALLS
+from locard.query.view import View
+
+__all__ = ["TOKEN_PATTERN", "VIEWS", "View"]
+
+TOKEN_PATTERN: Final = "‹[A-Z][A-Z0-9_]*:k[0-9]+:[0-9a-f]{16}›"  # noqa: S105 - a pattern of pseudonyms
 
 
-@dataclass(frozen=True)
-class View:
-    """A documented view.
-
-    Args:
-        name: as used in SQL.
-        row: what one row is.
-        sql: the statement behind it.
-    """
-
-    name: str
-    row: str
-    sql: str
-
+_COLUMNS: Final = {
+    "kind": (
+        "`prompt`, `model_output`, `tool_call`, `tool_result`, `content`, `decision`, "
+        "`lifecycle`, `accounting`, `access`, `custody`, or one of a newer version"
+    ),
+    "event_id": "made once at the source, or derived from the source's own record",
+    "occurred_at": "by the source's clock, unless `time_source` says otherwise",
+    "observed_at": "when the first Locard process had it",
+    "ingested_at": "when the consumer took it from the log",
+    "time_source": "`source`; `observed`; `importer`: made up, it only gives the order",
+    "collector_id": "who numbered the event: `incarnation` is one run of it, `seq` counts from 0",
+    "lane": "`recorder`, `otlp_trace`, `otlp_log` or `import`",
+    "principal": "the credential that sent it; believed only where `principal_verified`",
+    "on_behalf_of": "the person served",
+    "call_id": "one tool call: its sightings, its result, decisions about it",
+    "caused_by": "ids of events",
+    "absent": "content that is `not_captured`, `redacted_upstream` or `erased`, by its column",
+    "extensions": "what the source sent and this version has no column for",
+    "messages": "messages of parts, each with its own `trust`",
+    "history": "which earlier messages of the session preceded these: each is stored once",
+    "sighting": "`requested` by the model, `executed`, or seen at the `client` or the `server`",
+    "effect": "`read`, `write`, `send`, `execute` or `delete`",
+    "outcome": "`ok`, `error`, `denied`, `timeout` or `unknown`",
+    "trust": "`system`, `operator`, `user`, `tool`, `external` or `unknown`",
+    "decided_by": "`policy`, `human`, `guardrail` or `model`",
+    "verdict": "`allow`, `deny`, `modify`, `ask` or `unknown`",
+    "redaction": "by which rules it was redacted, and what was found in which column",
+    "log_offset": "where in `log_partition` of the log `log_topic_id` it stood",
+    "ingest_date": "the day under which its file lies",
+}
 
 # Session and event id together name an event: partitioning by both lets a filter on the session
-# reach the files, and an event that was copied into another session hides nothing.
+# reach the files, and an event that was copied into another session hides nothing. In the files a
+# field at its default is NULL; who asks for what is not verified must not find nothing.
 _EVENTS: Final = View(
     "events",
     "One event, with every column of the lake; duplicates by event id left out.",
     """
-    SELECT * FROM lake_rows
+    SELECT * REPLACE (
+        coalesce(time_source, 'source') AS time_source,
+        coalesce(principal_verified, false) AS principal_verified,
+        CASE kind WHEN 'tool_result' THEN coalesce(trust, 'tool')
+            WHEN 'content' THEN coalesce(trust, 'unknown') ELSE trust END AS trust
+    )
+    FROM lake_rows
     QUALIFY row_number() OVER (
         PARTITION BY session_id, event_id
         ORDER BY ingested_at, log_topic_id, log_partition, log_offset
     ) = 1
     """,
+    _COLUMNS,
 )
+
+# What an event says. Where and when it arrived, and what redaction did, may differ between copies.
+_SAID: Final = """
+    kind, call_id, caused_by, on_behalf_of, parameters, extensions, messages, history,
+    tool_definitions, tool_name, tool_server, tool_type, sighting, effect, arguments, outcome,
+    trust, error_type, error_message, result, operation, resource_type, media_type, uri, title,
+    content, decided_by, verdict, rule, rationale, change, attributes, statement, action, query,
+    purpose, custody_action, legal_basis, ticket, requester, reason, targets
+"""
 
 _DUPLICATES: Final = View(
     "duplicates",
-    "One event that arrived more than once, with how often and whether the copies differ.",
-    """
-    SELECT session_id, event_id, count(*) AS copies,
-        count(DISTINCT (kind, messages, arguments, result, attributes, extensions)) > 1 AS differ
-    FROM lake_rows GROUP BY session_id, event_id HAVING count(*) > 1
-    """,
+    "One event id that arrived more than once, with how often and whether the copies differ.",
+    f"""
+    SELECT event_id, min(session_id) AS session_id, count(*) AS copies,
+        count(DISTINCT (session_id, {_SAID})) > 1 AS differ
+    FROM lake_rows SEMI JOIN (
+        SELECT event_id FROM lake_rows GROUP BY event_id HAVING count(*) > 1
+    ) USING (event_id)
+    GROUP BY event_id
+    """,  # noqa: S608 - made of the constants above
+    {"differ": "whether the copies say different things, or belong to different sessions"},
 )
 
 _PROMPTS: Final = View(
@@ -74,48 +118,11 @@ _MODEL_OUTPUTS: Final = View(
 
 _TOOL_RESULTS: Final = View(
     "tool_results",
-    "One result of a tool call.",
+    "One result of a tool call, those included whose call nobody recorded.",
     """
     SELECT event_id, session_id, occurred_at, workflow_id, agent_id, agent_name, call_id,
         tool_name, tool_server, outcome, trust, error_type, error_message, result, absent
     FROM events WHERE kind = 'tool_result'
-    """,
-)
-
-_TOOL_CALLS: Final = View(
-    "tool_calls",
-    "One tool call: its sightings merged, with the outcome of its result (`no_result` without).",
-    """
-    WITH calls AS (
-        SELECT session_id, coalesce(call_id, event_id) AS call_key,
-            any_value(call_id) AS call_id,
-            min(occurred_at) AS occurred_at,
-            arg_min(event_id, rank) AS event_id,
-            any_value(workflow_id) AS workflow_id,
-            any_value(agent_id) AS agent_id,
-            any_value(agent_name) AS agent_name,
-            arg_min(tool_name, rank) AS tool_name,
-            arg_min(tool_server, rank) AS tool_server,
-            any_value(effect) AS effect,
-            arg_min(arguments, rank) AS arguments,
-            list(sighting ORDER BY rank) AS sightings
-        FROM (
-            SELECT *, CASE sighting WHEN 'executed' THEN 0 WHEN 'server' THEN 1
-                WHEN 'client' THEN 2 ELSE 3 END AS rank
-            FROM events WHERE kind = 'tool_call'
-        )
-        GROUP BY ALL
-    ), results AS (
-        SELECT session_id, call_id,
-            arg_min(outcome, occurred_at) AS outcome,
-            arg_min(event_id, occurred_at) AS result_event_id,
-            arg_min(result, occurred_at) AS result,
-            arg_min(error_message, occurred_at) AS error_message
-        FROM events WHERE kind = 'tool_result' AND call_id IS NOT NULL GROUP BY ALL
-    )
-    SELECT calls.* EXCLUDE (call_key), coalesce(outcome, 'no_result') AS outcome,
-        result_event_id, result, error_message
-    FROM calls LEFT JOIN results USING (session_id, call_id)
     """,
 )
 
@@ -133,20 +140,36 @@ _SESSIONS: Final = View(
     "sessions",
     "One session: who, which model, from when to when, and how much of what.",
     """
-    SELECT session_id,
-        min(occurred_at) AS started_at,
-        max(occurred_at) AS ended_at,
-        any_value(workflow_id) AS workflow_id,
-        any_value(agent_name) AS agent_name,
-        any_value(coalesce(response_model, request_model)) AS model,
-        count(*) AS events,
-        count(*) FILTER (kind = 'prompt') AS prompts,
-        count(*) FILTER (kind = 'model_output') AS model_outputs,
-        count(DISTINCT coalesce(call_id, event_id)) FILTER (kind = 'tool_call') AS tool_calls,
-        count(*) FILTER (kind = 'tool_result' AND outcome <> 'ok') AS failed_calls,
-        bool_or(time_source = 'importer') AS times_made_up
-    FROM events WHERE session_id IS NOT NULL GROUP BY session_id
+    SELECT session_id, started_at, ended_at, workflow_id, agent_name, model, models, events,
+        prompts, model_outputs, coalesce(calls.tool_calls, 0) AS tool_calls, failed_calls,
+        times_made_up
+    FROM (
+        SELECT session_id,
+            min(occurred_at) AS started_at,
+            max(occurred_at) AS ended_at,
+            arg_min(workflow_id, (occurred_at, event_id)) AS workflow_id,
+            arg_min(agent_name, (occurred_at, event_id)) AS agent_name,
+            arg_min(coalesce(response_model, request_model), (occurred_at, event_id)) AS model,
+            coalesce(list(DISTINCT coalesce(response_model, request_model)
+                ORDER BY coalesce(response_model, request_model)
+            ) FILTER (coalesce(response_model, request_model) IS NOT NULL), []) AS models,
+            count(*) AS events,
+            count(*) FILTER (kind = 'prompt') AS prompts,
+            count(*) FILTER (kind = 'model_output') AS model_outputs,
+            count(*) FILTER (kind = 'tool_result' AND outcome <> 'ok') AS failed_calls,
+            bool_or(time_source = 'importer') AS times_made_up
+        FROM events WHERE session_id IS NOT NULL GROUP BY session_id
+    ) LEFT JOIN (
+        SELECT session_id, count(*) AS tool_calls FROM tool_calls GROUP BY session_id
+    ) AS calls USING (session_id)
     """,
+    {
+        "agent_name": "the first that is named",
+        "model": "the first that is named; `models` has all",
+        "tool_calls": "as many as `tool_calls` has rows",
+        "failed_calls": "results whose outcome is not `ok`",
+        "times_made_up": "whether the source had no times, so that they only give the order",
+    },
 )
 
 _PSEUDONYMS: Final = View(
@@ -162,18 +185,23 @@ _PSEUDONYMS: Final = View(
             reason, targets), '{TOKEN_PATTERN}')) AS token
         FROM events
     )
-    """,
+    """,  # noqa: S608 - made of the constant above
+    {
+        "token": "what stands in the place of a value, such as `‹IBAN_CODE:k1:9f2c71d0a4b85e16›`",
+        "key_id": "the key of the token; under another key the same value has another token",
+    },
 )
 
 VIEWS: Final = (
     _EVENTS,
-    _DUPLICATES,
     _PROMPTS,
     _MODEL_OUTPUTS,
-    _TOOL_CALLS,
+    TOOL_CALLS,
     _TOOL_RESULTS,
     _DECISIONS,
     _SESSIONS,
+    TEXTS,
     _PSEUDONYMS,
+    _DUPLICATES,
 )
 """All views, in the order in which they stand on each other."""

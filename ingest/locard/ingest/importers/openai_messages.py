@@ -76,7 +76,9 @@ def run_events(line: Line, start: datetime, observed_at: datetime) -> Converted:
 def _checked(run: JsonValue) -> dict[str, Any]:
     """Return the run if it has the form that everything below relies on."""
     if not isinstance(run, dict) or not isinstance(run.get("messages"), list):
-        raise RejectedRecord("no object with a list `messages`; is this file of chat runs?", "no_run")
+        raise RejectedRecord(
+            "no object with a list `messages`; is this file of chat runs?", "no_run"
+        )
     if not run["messages"]:
         raise RejectedRecord("the run has no messages; nothing to import", "empty_run")
     if not isinstance(run.get("run_id"), str) or not run["run_id"]:
@@ -144,9 +146,11 @@ class _Run:
                 if waiting:
                     yield self._prompt(waiting)
                     waiting = []
-                yield from self._output(message) if message["role"] == "assistant" else [
-                    self._tool_result(message)
-                ]
+                yield from (
+                    self._output(message)
+                    if message["role"] == "assistant"
+                    else [self._tool_result(message)]
+                )
             else:
                 waiting.append(message)
         if waiting:

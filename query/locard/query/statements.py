@@ -1,0 +1,164 @@
+"""Statements that somebody wrote: only such as read, one after the other, errors in one line.
+
+DuckDB can confine a connection to some files, but not to reading them, and a statement that begins
+with SELECT can write (`WITH x AS (COPY …)`). So each statement is taken apart by DuckDB's own
+parser, and what is not known to only read is refused before anything runs. Functions that make
+rows are allowed by name: others read files, run text as SQL, or take a memory address.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import duckdb
+
+from locard.query.inert import one_line
+from locard.query.refusals import errors_told
+from locard.schema import CannotContinue
+
+_ROWS_AT_ONCE: Final = 1000
+_READING_NODES: Final = frozenset(
+    {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
+)
+_TABLE_FUNCTIONS: Final = frozenset(
+    {
+        "duckdb_columns",
+        "duckdb_functions",
+        "duckdb_keywords",
+        "duckdb_tables",
+        "duckdb_types",
+        "duckdb_views",
+        "generate_series",
+        "json_each",
+        "json_tree",
+        "range",
+        "repeat",
+        "unnest",
+    }
+)
+_EXPLAIN: Final = re.compile(
+    r"explain(?P<analyze>\s+analyze)?(?P<options>\s*\([\w\s,]*\))?(?=[\s(])", re.IGNORECASE
+)
+_ONLY_READS: Final = (
+    "the statement was not run: it may only read the lake, with SELECT, FROM, WITH, VALUES, PIVOT, "
+    "DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one statement gives.
+
+    Args:
+        rows: read as they are asked for; to be used up before the next answer.
+        is_plan: it explains a statement, in text that is already laid out.
+    """
+
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]] = field(repr=False)
+    is_plan: bool = False
+
+
+def run(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[Answer]:
+    """Run the statements in `text` one after the other and yield what each gives.
+
+    Nothing runs unless all of them only read. The connection should be confined as well.
+
+    Raises:
+        CannotContinue: there is no statement, one does not only read, or it failed.
+    """
+    with errors_told():
+        try:
+            statements = connection.extract_statements(text)
+        except ValueError:  # a kind of statement that DuckDB's own client does not know
+            raise CannotContinue(_ONLY_READS) from None
+    if not statements:
+        raise CannotContinue("there is no statement; `SELECT * FROM views` lists what can be asked")
+    for statement in statements:
+        _check(connection, statement)
+    for statement in statements:
+        with errors_told():
+            result = connection.execute(statement)
+        columns = [column[0] for column in result.description or ()]
+        is_plan = statement.type == duckdb.StatementType.EXPLAIN
+        yield Answer(columns, _rows(result), is_plan)
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    with errors_told():
+        while batch := result.fetchmany(_ROWS_AT_ONCE):
+            yield from batch
+
+
+def _check(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
+    """Return if the statement only reads."""
+    match statement.type:
+        case duckdb.StatementType.SELECT:
+            candidates = [statement.query]
+        case duckdb.StatementType.EXPLAIN:
+            candidates = _explained(statement.query)
+        case duckdb.StatementType.MULTI:
+            raise CannotContinue(
+                "the statement was not run: PIVOT has to name its values here, as in "
+                "PIVOT tool_calls ON outcome IN ('ok', 'error') USING count(*)"
+            )
+        case _:
+            raise CannotContinue(_ONLY_READS)
+    for candidate in candidates:
+        tree = _tree(connection, candidate)
+        if tree is not None:
+            if (found := forbidden(tree)) is None:
+                return
+            raise CannotContinue(f"{_ONLY_READS}; `{one_line(found)}` is something else")
+    raise CannotContinue(_ONLY_READS)
+
+
+def _explained(query: str) -> list[str]:
+    """Return what an EXPLAIN may be about, in every way in which its beginning can be read."""
+    found = _EXPLAIN.match(query)
+    ends = (len("explain"), found.end("analyze"), found.end("options")) if found else ()
+    return [query[end:] for end in ends if end > 0]
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """Return the syntax tree of a query, `None` where it is something else."""
+    with errors_told():
+        found = connection.execute("SELECT json_serialize_sql($1)", [query]).fetchone()
+    tree: dict[str, Any] = json.loads(found[0]) if found else {"error": True}
+    if tree["error"] or len(tree["statements"]) != 1:
+        return None
+    return tree["statements"][0]
+
+
+def forbidden(tree: Any) -> str | None:
+    """Return what in a syntax tree is not known to only read; `None` where there is nothing.
+
+    Args:
+        tree: as `json_serialize_sql` makes it.
+    """
+    waiting = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif isinstance(item, dict):
+            if found := _forbidden_here(item):
+                return found
+            waiting += item.values()
+    return None
+
+
+def _forbidden_here(item: dict[str, Any]) -> str | None:
+    kind = item.get("type")
+    if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:
+        return kind.removesuffix("_NODE").removesuffix("_QUERY")
+    if "info_type" in item:
+        return str(item["info_type"]).removesuffix("_INFO")
+    if kind == "TABLE_FUNCTION":
+        name = str(item.get("function", {}).get("function_name")).lower()
+        return None if name in _TABLE_FUNCTIONS else name
+    return None

@@ -1,0 +1,294 @@
+"""`locard collect`, `serve`, `consume` and `up` as processes: they answer, and end as told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from locard.cli.serving import QuietFormatter, listen
+from locard.ingest.eventlog.embedded import EmbeddedReader
+from locard.schema import event_json
+from making import event, said
+
+IBAN = "DE89370400440532013000"
+TOKEN = "a-token-for-the-tests-9c1f"
+DEADLINE = 90.0  # seconds; for a machine that does much else at the same time
+QUICK = {"LOCARD_BATCH_SECONDS": "0.2", "LOCARD_REDACTION_WORKERS": "1"}
+ANY_PORT = ("--collect-port", "0", "--serve-port", "0", "--health-port", "0")
+T = TypeVar("T")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment without any configuration of Locard but what is given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCARD_")}
+    return kept | changes
+
+
+class Service:
+    """A `locard` process whose standard error goes to a file."""
+
+    def __init__(self, home: Path, *arguments: str, **variables: str) -> None:
+        self.told_in = home / f"{arguments[0]}.err"
+        home.mkdir(exist_ok=True)
+        with self.told_in.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "locard.cli", "--home", str(home), *arguments],
+                env=environment(**variables),
+                stdout=errors,
+                stderr=errors,
+                process_group=0,
+            )
+
+    @property
+    def told(self) -> str:
+        """What it has printed so far."""
+        return self.told_in.read_text()
+
+    def address(self, announced: str) -> str:
+        """Return the address that follows these words, once they are printed."""
+        pattern = re.compile(rf"^{announced} (?:http://)?(127\.0\.0\.1:[0-9]+)", re.MULTILINE)
+        return "http://" + self.eventually(lambda: pattern.search(self.told))[1]
+
+    def eventually(self, look: Callable[[], T | None]) -> T:
+        """Return what `look` finds, once it finds something."""
+        give_up = time.monotonic() + DEADLINE
+        while time.monotonic() < give_up:
+            found = look()
+            if found:
+                return found
+            assert self.process.poll() is None, self.told
+            time.sleep(0.05)
+        raise AssertionError(f"nothing came of it in {DEADLINE:.0f} s:\n{self.told}")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send it a signal and return its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+
+@contextmanager
+def running(home: Path, *arguments: str, **variables: str) -> Iterator[Service]:
+    """Run a command of `locard` while the block runs."""
+    service = Service(home, *arguments, **variables)
+    try:
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.end()
+
+
+def client(address: str, token: str = "") -> httpx.Client:
+    """Return a client that presents the token."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False)
+
+
+def post(address: str, token: str, *values: bytes) -> httpx.Response:
+    """Send events to a collector."""
+    with client(address, token) as collector:
+        body = b"\n".join(values)
+        headers = {"Content-Type": "application/x-ndjson"}
+        return collector.post("/v1/events", content=body, headers=headers)
+
+
+def is_listening(address: str) -> bool:
+    """Say whether anything answers there."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def test_an_event_goes_all_the_way(tmp_path):
+    """With `locard up` an event that was posted is in the timeline, redacted; then all ends."""
+    with running(tmp_path, "up", *ANY_PORT, **QUICK) as up:
+        addresses = [
+            up.address(w) for w in ("collecting on", "answering on", "health and metrics on")
+        ]
+        collector, api, health = addresses
+        token = (tmp_path / "keys" / "api-token").read_text().strip()
+        with client(collector) as c, client(health) as h, client(api, token) as questions:
+            assert c.get("/healthz").status_code == 200
+            assert c.get("/readyz").status_code == 200
+            assert h.get("/healthz").status_code == 200
+            up.eventually(lambda: questions.get("/readyz").status_code == 200)
+            sent = event("prompt", {"messages": [said(f"pay {IBAN} today")]}, session_id="a/b")
+            assert post(collector, token, event_json(sent)).json()["accepted"] == 1
+
+            def rows() -> list[dict] | None:
+                return questions.get("/v1/sessions/a/b/timeline").json().get("rows")
+
+            (row,) = up.eventually(rows)
+            assert row["event_id"] == str(sent.event_id)
+            assert re.fullmatch("pay ‹IBAN_CODE:k1:[0-9a-f]{16}› today", row["what"])
+            metrics = h.get("/metrics").text
+        assert "locard_consumer_events_published_total 1.0" in metrics
+        assert 'locard_consumer_redactions_total{entity_type="IBAN_CODE"} 1.0' in metrics
+        assert up.end() == 0
+    assert not any(map(is_listening, addresses))
+    assert IBAN not in up.told
+    assert token not in up.told
+    assert "Traceback" not in up.told
+
+
+def test_a_ctrl_c_ends_it_as_well(tmp_path):
+    """SIGINT ends `locard up` in good order, also while its services are still starting."""
+    with running(tmp_path, "up", *ANY_PORT) as up:
+        up.eventually(lambda: (tmp_path / "log.sqlite").exists())
+        assert up.end(signal.SIGINT) == 0
+    assert "Traceback" not in up.told
+
+
+def test_when_one_service_dies_all_end(tmp_path):
+    """A service that ends by itself takes the others with it; status 2, and one line names it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ports = [*ANY_PORT[:2], "--serve-port", port, *ANY_PORT[4:]]
+        with running(tmp_path, "up", *ports) as up:
+            assert up.process.wait(DEADLINE) == 2
+    assert f"port {port} of 127.0.0.1" in up.told
+    *_, last = up.told.splitlines()
+    assert last.startswith("locard: `locard serve` ended by itself with status 2")
+    for address in re.findall(r"127\.0\.0\.1:([0-9]+)", up.told):
+        assert not is_listening(f"http://127.0.0.1:{address}")
+
+
+def test_up_is_for_the_embedded_log(tmp_path):
+    """Where Kafka is configured `locard up` says what to start instead."""
+    with running(tmp_path, "up", LOCARD_KAFKA="127.0.0.1:1") as up:
+        assert up.process.wait(DEADLINE) == 2
+    assert up.told.startswith("locard: ")
+    assert up.told.count("\n") == 1
+    assert "locard collect" in up.told
+
+
+@pytest.mark.kafka
+def test_an_event_goes_all_the_way_on_kafka(tmp_path, kafka_bootstrap):
+    """The three services, started by themselves on a broker, do what `locard up` does."""
+    log = {"LOCARD_KAFKA": kafka_bootstrap, "LOCARD_KAFKA_TOPIC": f"test.{uuid4().hex}"}
+    token = {"LOCARD_TOKEN": TOKEN}
+    with (
+        running(tmp_path, "collect", "--port", "0", **log, **token) as collect,
+        running(tmp_path, "consume", "--health-port", "0", **log, **QUICK) as consume,
+        running(tmp_path, "serve", "--port", "0", **token) as serve,
+    ):
+        collector, api = collect.address("collecting on"), serve.address("answering on")
+        with client(collector) as c, client(consume.address("health and metrics on")) as h:
+            assert c.get("/readyz").status_code == 200
+            assert h.get("/healthz").status_code == 200
+        assert post(collector, TOKEN, event_json(event())).json()["accepted"] == 1
+        with client(api, TOKEN) as questions:
+            path = "/v1/sessions/s1/timeline"
+            serve.eventually(lambda: questions.get(path).status_code == 200)
+        assert [service.end() for service in (collect, consume, serve)] == [0, 0, 0]
+
+
+def test_an_accepted_event_outlives_the_collector(tmp_path):
+    """What was answered with 200 is in the log after the collector is killed at that moment."""
+    values = [event_json(event(seq=number)) for number in range(100)]
+    with running(tmp_path, "collect", "--port", "0", LOCARD_TOKEN=TOKEN) as collect:
+        address = collect.address("collecting on")
+        assert post(address, TOKEN, *values).json()["accepted"] == 100
+        assert collect.end(signal.SIGKILL) == -signal.SIGKILL
+    reader = EmbeddedReader(tmp_path / "log.sqlite")
+    reader.start(lambda _: {}, lambda: None)
+    assert [record.value for record in reader.poll(1_000, 0)] == values
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "announced"), [("collect", "collecting on"), ("serve", "answering on")]
+)
+def test_a_service_ends_with_status_0_when_told_to(tmp_path, command, announced):
+    """SIGTERM ends a service in good order, and until then it answers to its token alone."""
+    with running(tmp_path, command, "--port", "0", LOCARD_TOKEN=TOKEN) as service:
+        address = service.address(announced)
+        with client(address, "another-token-of-length") as stranger:
+            assert stranger.get("/healthz").status_code == 200
+            path = "/v1/events" if command == "collect" else "/v1/sessions"
+            method = "POST" if command == "collect" else "GET"
+            assert stranger.request(method, path + "?secret=CANARY").status_code == 401
+        assert service.end() == 0
+    assert "LOCARD_TOKEN" in service.told
+    assert TOKEN not in service.told
+    assert "CANARY" not in service.told
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_token_is_made_once_and_for_its_owner_alone(tmp_path):
+    """Without LOCARD_TOKEN a random one is made in a file; the next start finds the same."""
+    path = tmp_path / "keys" / "api-token"
+    tokens = []
+    for _ in range(2):
+        with running(tmp_path, "serve", "--port", "0") as serve:
+            serve.address("answering on")
+            tokens.append(path.read_text())
+            assert str(path) in serve.told
+            assert tokens[0].strip() not in serve.told
+    assert tokens[0] == tokens[1]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", tokens[0])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["api-token"]
+
+
+@pytest.mark.parametrize("token", ["", "short", "with spaces in between", "täglich-ein-neues"])
+def test_a_token_that_is_none_is_refused(tmp_path, token):
+    """An empty or short token, or one that no header can carry, is refused and not told."""
+    with running(tmp_path, "collect", "--port", "0", LOCARD_TOKEN=token) as collect:
+        assert collect.process.wait(DEADLINE) == 2
+    assert collect.told.startswith("locard: the token in LOCARD_TOKEN ")
+    assert collect.told.count("\n") == 1
+    assert not token or token not in collect.told
+
+
+@pytest.mark.parametrize("command", ["collect", "serve"])
+def test_a_taken_port_is_told(tmp_path, command):
+    """A port that something else holds is one line that names it, and status 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with running(tmp_path, command, "--port", port, LOCARD_TOKEN=TOKEN) as service:
+            assert service.process.wait(DEADLINE) == 2
+    assert service.told.startswith(f"locard: port {port} of 127.0.0.1 ")
+    assert service.told.count("\n") == 1
+
+
+def test_an_answer_waits_for_no_acknowledgement():
+    """Connections send at once: an answer in two parts would wait 40 ms for the first's receipt."""
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_listening_beyond_this_machine_is_warned_of(tmp_path):
+    """An address that others reach is told to need TLS in front of it."""
+    options = ("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - that is what it is about
+    with running(tmp_path, "serve", *options, LOCARD_TOKEN=TOKEN) as serve:
+        serve.eventually(lambda: "TLS" in serve.told)
+
+
+def test_an_exception_is_logged_without_its_text():
+    """The services' log names an exception by type and place: its text may quote an event."""
+    try:
+        raise ValueError("CANARY")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())
+    told = QuietFormatter("%(message)s").format(record)
+    assert "CANARY" not in told
+    assert "ValueError in test_an_exception_is_logged_without_its_text" in told
