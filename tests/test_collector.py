@@ -388,6 +388,16 @@ def test_a_sender_cannot_vouch_for_itself(client, log):
     assert (stored.principal, stored.principal_verified) == ("billing", False)
 
 
+@pytest.mark.parametrize("kind", ["access", "custody"])
+def test_a_sender_cannot_forge_the_record_of_custody(client, log, kind):
+    """Reading and erasing are recorded by Locard itself; a sender that claims either is refused."""
+    body = {"action": "export"} if kind == "access" else {"custody_action": "erasure"}
+    answer = client.post("/v1/events", content=b"[" + event_json(event(kind, body)) + b"]")
+
+    assert answer.json()["accepted"] == 0
+    assert answer.json()["rejected"][0]["error_class"] == "kind_not_accepted"
+
+
 def test_nothing_of_an_event_is_told(client, caplog):
     """Text of events that were refused is in no answer, log line or metric."""
     caplog.set_level("DEBUG")

@@ -179,6 +179,25 @@ def test_a_publish_that_fails_for_a_while_is_tried_again(embedded, monkeypatch, 
     assert CANARY not in caplog.text
 
 
+def test_a_log_that_does_not_answer_is_asked_again(embedded, monkeypatch):
+    """While the log is away the consumer waits; nothing under way is lost and nothing doubled."""
+    events = [event() for _ in range(10)]
+    embedded.append(*map(event_json, events))
+    poll, failures, waits = EmbeddedReader.poll, [1, 2], []
+
+    def away(reader, most_records, timeout):
+        if failures:
+            failures.pop()
+            raise RetryableError("the log is busy")
+        return poll(reader, most_records, timeout)
+
+    monkeypatch.setattr(EmbeddedReader, "poll", away)
+    embedded.consume(pause=waits.append)
+
+    assert [e.event_id for e in embedded.stored()] == [e.event_id for e in events]
+    assert waits == [1.0, 1.0]
+
+
 def test_a_publish_that_fails_for_good_stops_and_leaks_nothing(embedded, monkeypatch, caplog):
     """The error ends the consumer, names no content, and a new consumer does the work again."""
     embedded.append(with_canary(), *FAULTY_RECORDS.values())

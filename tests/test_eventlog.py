@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
+import stat
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -213,6 +216,34 @@ class TestEmbedded:
         with pytest.raises(CannotContinue, match=r"log\.sqlite cannot be used.*move it away"):
             EmbeddedWriter(path)
 
+    def test_the_file_is_for_its_owner_alone(self, tmp_path):
+        """The log holds raw text: file, journal and a directory that is made are private."""
+        log = LogUnderTest(tmp_path / "home")
+        with log.writer() as writer:
+            writer.append([OutgoingRecord(b"k", b"v")])
+            modes = {stat.S_IMODE(path.stat().st_mode) for path in log.path.iterdir()}
+
+        assert modes == {0o600}
+        assert stat.S_IMODE(log.path.stat().st_mode) == 0o700
+
+    def test_processes_that_make_a_log_together_all_get_it(self, tmp_path):
+        """Services that start at the same moment open one and the same log, none is refused."""
+        with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as processes:
+            for attempt in range(15):
+                path = tmp_path / str(attempt) / "log.sqlite"
+                assert len(set(processes.map(topic_id_of, [path] * 3))) == 1
+
+    def test_a_full_disk_is_named_as_such(self, tmp_path):
+        """When the file may not grow, the error says so, and what was appended before stays."""
+        log = LogUnderTest(tmp_path)
+        log.append(b"kept")
+        with log.writer() as writer:
+            writer._log.connection.execute("PRAGMA max_page_count=20")
+            with pytest.raises(CannotContinue, match="database or disk is full.*has room"):
+                writer.append([OutgoingRecord(b"session", bytes(1_000_000))])
+
+        assert [record.value for record in read_all(log)] == [b"kept"]
+
     def test_a_newer_format_is_refused(self, tmp_path):
         """A log that a later version wrote is not touched."""
         path = tmp_path / "log.sqlite"
@@ -230,6 +261,13 @@ class TestEmbedded:
 
         with pytest.raises(CannotContinue, match="check|move it away"):
             EmbeddedWriter(tmp_path / "file" / "log.sqlite")
+
+
+def topic_id_of(path):
+    """Open a log and return its id; runs in a process of its own."""
+    writer = EmbeddedWriter(path)
+    writer.close()
+    return writer.topic_id
 
 
 def read_partition(reader: EmbeddedReader) -> int:

@@ -120,14 +120,20 @@ def test_an_event_goes_all_the_way(tmp_path):
             up.address(w) for w in ("collecting on", "answering on", "health and metrics on")
         ]
         collector, api, health = addresses
-        token = (tmp_path / "keys" / "api-token").read_text().strip()
-        with client(collector) as c, client(health) as h, client(api, token) as questions:
+        tokens = {
+            name: (tmp_path / "keys" / f"{name}-token").read_text().strip()
+            for name in ("collector", "api")
+        }
+        reading = client(api, tokens["api"])
+        with client(collector) as c, client(health) as h, reading as questions:
             assert c.get("/healthz").status_code == 200
             assert c.get("/readyz").status_code == 200
             assert h.get("/healthz").status_code == 200
             up.eventually(lambda: questions.get("/readyz").status_code == 200)
             sent = event("prompt", {"messages": [said(f"pay {IBAN} today")]}, session_id="a/b")
-            assert post(collector, token, event_json(sent)).json()["accepted"] == 1
+            assert post(collector, tokens["api"], event_json(sent)).status_code == 401
+            sending = tokens["collector"]
+            assert post(collector, sending, event_json(sent)).json()["accepted"] == 1
 
             def rows() -> list[dict] | None:
                 return questions.get("/v1/sessions/a/b/timeline").json().get("rows")
@@ -141,7 +147,7 @@ def test_an_event_goes_all_the_way(tmp_path):
         assert up.end() == 0
     assert not any(map(is_listening, addresses))
     assert IBAN not in up.told
-    assert token not in up.told
+    assert not [token for token in tokens.values() if token in up.told]
     assert "Traceback" not in up.told
 
 
@@ -180,7 +186,7 @@ def test_up_is_for_the_embedded_log(tmp_path):
 def test_an_event_goes_all_the_way_on_kafka(tmp_path, kafka_bootstrap):
     """The three services, started by themselves on a broker, do what `locard up` does."""
     log = {"LOCARD_KAFKA": kafka_bootstrap, "LOCARD_KAFKA_TOPIC": f"test.{uuid4().hex}"}
-    token = {"LOCARD_TOKEN": TOKEN}
+    token = {"LOCARD_COLLECTOR_TOKEN": TOKEN, "LOCARD_API_TOKEN": TOKEN}
     with (
         running(tmp_path, "collect", "--port", "0", **log, **token) as collect,
         running(tmp_path, "consume", "--health-port", "0", **log, **QUICK) as consume,
@@ -200,7 +206,7 @@ def test_an_event_goes_all_the_way_on_kafka(tmp_path, kafka_bootstrap):
 def test_an_accepted_event_outlives_the_collector(tmp_path):
     """What was answered with 200 is in the log after the collector is killed at that moment."""
     values = [event_json(event(seq=number)) for number in range(100)]
-    with running(tmp_path, "collect", "--port", "0", LOCARD_TOKEN=TOKEN) as collect:
+    with running(tmp_path, "collect", "--port", "0", LOCARD_COLLECTOR_TOKEN=TOKEN) as collect:
         address = collect.address("collecting on")
         assert post(address, TOKEN, *values).json()["accepted"] == 100
         assert collect.end(signal.SIGKILL) == -signal.SIGKILL
@@ -215,7 +221,8 @@ def test_an_accepted_event_outlives_the_collector(tmp_path):
 )
 def test_a_service_ends_with_status_0_when_told_to(tmp_path, command, announced):
     """SIGTERM ends a service in good order, and until then it answers to its token alone."""
-    with running(tmp_path, command, "--port", "0", LOCARD_TOKEN=TOKEN) as service:
+    variable = f"LOCARD_{'COLLECTOR' if command == 'collect' else 'API'}_TOKEN"
+    with running(tmp_path, command, "--port", "0", **{variable: TOKEN}) as service:
         address = service.address(announced)
         with client(address, "another-token-of-length") as stranger:
             assert stranger.get("/healthz").status_code == 200
@@ -223,14 +230,14 @@ def test_a_service_ends_with_status_0_when_told_to(tmp_path, command, announced)
             method = "POST" if command == "collect" else "GET"
             assert stranger.request(method, path + "?secret=CANARY").status_code == 401
         assert service.end() == 0
-    assert "LOCARD_TOKEN" in service.told
+    assert variable in service.told
     assert TOKEN not in service.told
     assert "CANARY" not in service.told
     assert not (tmp_path / "keys").exists()
 
 
 def test_a_token_is_made_once_and_for_its_owner_alone(tmp_path):
-    """Without LOCARD_TOKEN a random one is made in a file; the next start finds the same."""
+    """Without LOCARD_API_TOKEN a random one is made in a file; the next start finds the same."""
     path = tmp_path / "keys" / "api-token"
     tokens = []
     for _ in range(2):
@@ -248,9 +255,9 @@ def test_a_token_is_made_once_and_for_its_owner_alone(tmp_path):
 @pytest.mark.parametrize("token", ["", "short", "with spaces in between", "täglich-ein-neues"])
 def test_a_token_that_is_none_is_refused(tmp_path, token):
     """An empty or short token, or one that no header can carry, is refused and not told."""
-    with running(tmp_path, "collect", "--port", "0", LOCARD_TOKEN=token) as collect:
+    with running(tmp_path, "collect", "--port", "0", LOCARD_COLLECTOR_TOKEN=token) as collect:
         assert collect.process.wait(DEADLINE) == 2
-    assert collect.told.startswith("locard: the token in LOCARD_TOKEN ")
+    assert collect.told.startswith("locard: the token in LOCARD_COLLECTOR_TOKEN ")
     assert collect.told.count("\n") == 1
     assert not token or token not in collect.told
 
@@ -260,7 +267,8 @@ def test_a_taken_port_is_told(tmp_path, command):
     """A port that something else holds is one line that names it, and status 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        with running(tmp_path, command, "--port", port, LOCARD_TOKEN=TOKEN) as service:
+        tokens = {"LOCARD_COLLECTOR_TOKEN": TOKEN, "LOCARD_API_TOKEN": TOKEN}
+        with running(tmp_path, command, "--port", port, **tokens) as service:
             assert service.process.wait(DEADLINE) == 2
     assert service.told.startswith(f"locard: port {port} of 127.0.0.1 ")
     assert service.told.count("\n") == 1

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from locard.cli.api_token import api_token
 from locard.cli.assembly import kafka_settings, log_writer
 from locard.cli.processes import SECONDS_TO_STOP, run_together
 from locard.cli.settings import Settings
+from locard.cli.tokens import api_token, collector_token
 from locard.schema import CannotContinue
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def collect(settings: Settings, host: str, port: int) -> int:
     _end_on_signals()
     from locard.ingest.collector import DEFAULT_LIMITS, CollectorLimits, collector_app
 
-    token, told = api_token(settings)
+    token, told = collector_token(settings)
     with listen(host, port) as listener, log_writer(settings) as writer:
         app = collector_app(
             writer,
@@ -101,9 +101,8 @@ def up(
             "`locard up` works on the embedded log and LOCARD_KAFKA names Kafka; unset it, or "
             "start `locard collect`, `consume` and `serve` by themselves"
         )
-    api_token(settings)  # made once, before two of the three look for it
     with log_writer(settings):
-        pass  # the same of the log
+        pass  # made once, before the services look for it
     options = ["--home", str(settings.home)]
     if context.find_root().params.get("debug"):
         options.append("--debug")

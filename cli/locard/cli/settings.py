@@ -39,8 +39,11 @@ class Settings(BaseSettings):
     retention_hours: float = Field(
         24, gt=0, description="How long the event log keeps what redaction has not seen."
     )
-    token: SecretStr | None = Field(
-        None, description="What callers of the collector and the API must send as bearer token."
+    collector_token: SecretStr | None = Field(
+        None, description="What senders of events must present to the collector."
+    )
+    api_token: SecretStr | None = Field(
+        None, description="What readers must present to the API."
     )
     redaction_workers: int = Field(2, ge=1, description="Processes that redact.")
     redaction_seconds: float = Field(

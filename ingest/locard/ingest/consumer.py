@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _CHUNK: Final = 64  # events handed to a redaction worker at once
 _POLL_SECONDS: Final = 0.2
+_PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
 _ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
 _LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
 
@@ -137,6 +138,9 @@ class Consumer:
             self._take(self._reader.poll(max(0, min(room, 2_000)), timeout if waits else 0))
         except RecordsMissing as gap:
             self._cross(gap)
+        except RetryableError as error:
+            log.warning("reading again in %.1f s: %s", _PAUSE_TO_READ, error)
+            self._pause(_PAUSE_TO_READ)
         self._collect(0 if room > 0 and waits else timeout)
         if self._batch.is_due(time.monotonic()):
             self._publish()

@@ -22,6 +22,7 @@ BODY_TOO_LARGE: Final = "body_too_large"
 TOO_MANY_EVENTS: Final = "too_many_events"
 
 _GZIP: Final = 31  # zlib's name for its largest window with a gzip header
+_OURS_ALONE: Final = frozenset({"access", "custody"})  # else anybody could forge an erasure
 _WHITESPACE: Final = b" \t\r\n"
 
 # The next bracket or comma that is not inside a string. Possessive, so that a body made to be
@@ -115,6 +116,11 @@ def decompress(body: bytes, limit: int) -> bytes:
 
 def _record(data: bytes) -> OutgoingRecord:
     event = parse_event(data)
+    if event.kind in _OURS_ALONE:
+        raise RejectedRecord(
+            f"an event of kind {event.kind} is written by Locard itself; send what the agent did",
+            "kind_not_accepted",
+        )
     if event.principal_verified:  # a sender cannot vouch for itself
         event = event.model_copy(update={"principal_verified": False})
     record = outgoing(event, event_json(event))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ _FORMAT: Final = 1
 _PARTITIONS: Final = 4
 _OFFSET_BITS: Final = 48  # of the row id; the partition stands above them
 _BUSY_SECONDS: Final = 30.0
+_PAUSE_SECONDS: Final = 0.01
 
 _SCHEMA: Final = """
 CREATE TABLE about (format INTEGER NOT NULL, topic_id TEXT NOT NULL);
@@ -39,7 +41,8 @@ class EmbeddedLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self.translated_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)  # it holds raw text; SQLite's own files take over its mode
             self.connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -47,7 +50,8 @@ class EmbeddedLog:
         self.topic_id, self.partitions = self._about()
 
     def _prepare(self) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        self._change_to_wal()
+        for pragma in ("synchronous=FULL", "secure_delete=ON"):
             self.connection.execute(f"PRAGMA {pragma}")
         with self.transaction():
             if self.connection.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -58,6 +62,19 @@ class EmbeddedLog:
             self.connection.executemany(
                 "INSERT INTO partitions VALUES (?, 0, 0, NULL)", ((n,) for n in range(_PARTITIONS))
             )
+
+    def _change_to_wal(self) -> None:
+        """Change the journal, waiting for others that do the same: here SQLite itself does not."""
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self.connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def _about(self) -> tuple[str, int]:
         with self.translated_errors():
@@ -78,10 +95,11 @@ class EmbeddedLog:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # SQLite ends it by itself when the disk is full
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

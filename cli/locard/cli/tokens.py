@@ -1,4 +1,4 @@
-"""The token that callers of the collector and the API have to present."""
+"""The tokens that callers of the collector and of the API have to present."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from pydantic import SecretStr
 
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue
@@ -17,20 +18,33 @@ _TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[!-~]{16,}")  # what a header can carry, and nobody can guess
 
 
-def api_token(settings: Settings) -> tuple[str, str]:
-    """Return the token that callers have to present, and where a person finds it.
+def collector_token(settings: Settings) -> tuple[str, str]:
+    """Return the token that senders of events have to present, and where a person finds it."""
+    return _token(settings, "collector", settings.collector_token)
 
-    It is LOCARD_TOKEN where that is set, else what stands in `keys/api-token` below the home
-    directory, which is made with random bytes, readable by its owner alone, where there is none.
+
+def api_token(settings: Settings) -> tuple[str, str]:
+    """Return the token that readers of the lake have to present, and where a person finds it.
+
+    It is another than the collector's: who may record must not be able to read what others did.
+    """
+    return _token(settings, "api", settings.api_token)
+
+
+def _token(settings: Settings, service: str, given: SecretStr | None) -> tuple[str, str]:
+    """Return the token that is configured, else the one in `keys/<service>-token` of the home.
+
+    The file is made with random bytes, readable by its owner alone, where there is none.
 
     Raises:
         CannotContinue: the token is too short for one, or the file cannot be made or read.
     """
-    path = settings.home / "keys" / "api-token"
-    if settings.token is not None:
-        token, origin = settings.token.get_secret_value(), "LOCARD_TOKEN"
+    variable = f"LOCARD_{service.upper()}_TOKEN"
+    path = settings.home / "keys" / f"{service}-token"
+    if given is not None:
+        token, origin = given.get_secret_value(), variable
     else:
-        token, origin = _token_in_file(path), str(path)
+        token, origin = _token_in_file(path, service, variable), str(path)
     if not _TOKEN.fullmatch(token):
         raise CannotContinue(
             f"the token in {origin} is not at least 16 characters of ASCII without spaces; "
@@ -39,18 +53,18 @@ def api_token(settings: Settings) -> tuple[str, str]:
     return token, f"the token is in {origin}"
 
 
-def _token_in_file(path: Path) -> str:
+def _token_in_file(path: Path, service: str, variable: str) -> str:
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _make_token(path)
-            click.echo(f"a token for the API was made in {path}", err=True)
+            click.echo(f"a token for the {service} was made in {path}", err=True)
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise CannotContinue(
             f"the token in {path} cannot be read or made: {reason}; correct its permissions, or "
-            "set LOCARD_TOKEN"
+            f"set {variable}"
         ) from error
 
 
