@@ -392,7 +392,7 @@ def test_a_sender_cannot_vouch_for_itself(client, log):
 def test_a_sender_cannot_forge_the_record_of_custody(client, log, kind):
     """Reading and erasing are recorded by Locard itself; a sender that claims either is refused."""
     body = {"action": "export"} if kind == "access" else {"custody_action": "erasure"}
-    answer = client.post("/v1/events", content=b"[" + event_json(event(kind, body)) + b"]")
+    answer = client.post("/v1/events", content=event_json(event(kind, body)), headers=LINES)
 
     assert answer.json()["accepted"] == 0
     assert answer.json()["rejected"][0]["error_class"] == "kind_not_accepted"

@@ -287,7 +287,7 @@ def test_an_answer_waits_for_no_acknowledgement():
 def test_listening_beyond_this_machine_is_warned_of(tmp_path):
     """An address that others reach is told to need TLS in front of it."""
     options = ("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - that is what it is about
-    with running(tmp_path, "serve", *options, LOCARD_TOKEN=TOKEN) as serve:
+    with running(tmp_path, "serve", *options, LOCARD_API_TOKEN=TOKEN) as serve:
         serve.eventually(lambda: "TLS" in serve.told)
 
 
