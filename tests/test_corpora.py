@@ -11,9 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpora import AGENTDOJO, AIRLINE, needs_corpora, runs
 from deltalake import DeltaTable
 
+from corpora import AGENTDOJO, AIRLINE, needs_corpora, runs
 from locard.query import connect
 from locard.redaction import TOKEN
 from locard.schema import event_object

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from locard.cli.assembly import log_writer
 from locard.cli.consuming import progress_line, work_off
 from locard.cli.settings import Settings
-from locard.schema import LocardError, utc_now
+from locard.schema import utc_now
+
+if TYPE_CHECKING:
+    from locard.ingest.importers.files import ImportReport
 
 MOST_REJECTS_SHOWN = 20
 
@@ -24,58 +29,61 @@ def import_(settings: Settings, format_name: str, files: tuple[Path, ...], no_co
 
     What was imported before is passed over, so an import that was interrupted is simply started
     again. With the embedded log the lake has the events when the command ends.
-    """
-    from locard.ingest.importers.files import ImportReport, Ledger, import_file
 
-    rejects = 0
-    with log_writer(settings) as writer:
-        ledger = Ledger(settings.home / "imports.sqlite", writer.topic_id)
-        progress = progress_line()
-        reports: list[ImportReport] = []
+    Exit status 1: some lines were rejected. 2: some file could not be read; the others were.
+    """
+    status = _append(settings, format_name, files)
+    if settings.kafka:
+        click.echo("the events are in Kafka; `locard consume` brings them into the lake", err=True)
+    elif not no_consume:
+        work_off(settings, progress_line())
+    return status
+
+
+def _append(settings: Settings, format_name: str, files: tuple[Path, ...]) -> int:
+    """Append the runs of each file to the event log, and return the exit status."""
+    from locard.ingest.importers.files import Ledger, UnreadableFile, import_file
+
+    status = 0
+    progress = progress_line()
+
+    def show(report: ImportReport) -> None:
+        progress(f"{report.path.name}: {report.runs} runs, {report.events} events")
+
+    with (
+        log_writer(settings) as writer,
+        closing(Ledger(settings.home / "imports.sqlite", writer.topic_id)) as ledger,
+    ):
         for path in files:
             try:
                 report = import_file(
-                    path,
-                    format_name,
-                    writer,
-                    ledger,
-                    observed_at=utc_now(),
-                    on_progress=lambda r: progress(
-                        f"{r.path.name}: {r.runs} runs, {r.events} events"
-                    ),
+                    path, format_name, writer, ledger, observed_at=utc_now(), on_progress=show
                 )
-            except LocardError:
+            except UnreadableFile as error:
+                click.echo(f"locard: {error}", err=True)
+                status = 2
+                continue
+            finally:
                 progress("")
-                raise
-            reports.append(report)
-        progress("")
-        ledger.close()
-    for report in reports:
-        rejects += len(report.rejects)
-        _tell(report)
-    if not no_consume and not settings.kafka:
-        work_off(settings, progress)
-    elif settings.kafka:
-        click.echo("the events are in Kafka; `locard consume` brings them into the lake", err=True)
-    return 1 if rejects else 0
+            _tell(report)
+            status = max(status, 1 if report.rejected else 0)
+    return status
 
 
-def _tell(report: object) -> None:
-    from locard.ingest.importers.files import ImportReport
-
-    if not isinstance(report, ImportReport):
-        raise TypeError("not an import report")
+def _tell(report: ImportReport) -> None:
+    """Say what became of a file: the counts to stdout, what to look at to stderr."""
     known = f", {report.known_runs} runs known from before" if report.known_runs else ""
     click.echo(
         f"{report.path}: {report.runs} runs, {report.events} events, "
-        f"{len(report.rejects)} rejects{known}"
+        f"{report.rejected} rejects{known}"
     )
     for notice, count in sorted(report.notices.items()):
-        click.echo(f"  note: {notice}: {count}", err=True)
+        place = f"{report.path}:{report.noticed_at[notice]}"
+        click.echo(f"  {place}: note: {notice} ({count} in this file)", err=True)
     for reject in report.rejects[:MOST_REJECTS_SHOWN]:
         click.echo(
             f"  {report.path}:{reject.line}: {reject.error_class}: {reject.reason}", err=True
         )
-    rest = len(report.rejects) - MOST_REJECTS_SHOWN
+    rest = report.rejected - MOST_REJECTS_SHOWN
     if rest > 0:
         click.echo(f"  and {rest} more rejects", err=True)

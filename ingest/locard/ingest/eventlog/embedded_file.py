@@ -107,7 +107,8 @@ class EmbeddedLog:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            code = getattr(error, "sqlite_errorcode", 0)  # the module's own errors have none
+            if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise RetryableError(
                     f"the event log {self.path} is held by another process; try again"
                 ) from error

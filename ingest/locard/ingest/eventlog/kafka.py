@@ -47,6 +47,7 @@ class KafkaWriter:
                 enable_idempotence=True,
                 compression_type="gzip",
                 linger_ms=5,
+                batch_size=256 * 1024,
                 max_request_size=LARGEST_REQUEST,
                 delivery_timeout_ms=int(_SECONDS_TO_SEND * 1000),
                 max_block_ms=int(_SECONDS_TO_SEND * 1000),

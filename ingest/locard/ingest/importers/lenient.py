@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, Final
 
-from locard.schema import JsonError, JsonValue, parse_json
+from locard.schema import CanonicalError, JsonError, JsonValue, canonical_bytes, parse_json
 
-_LARGEST_EXACT: Final = 2**53 - 1
+_BESIDE: Final = "in a text that has a number beyond the limits as well"
 
 
 def parse_json_keeping_numbers(data: bytes) -> tuple[JsonValue, int]:
     """Return the value, and how many of its numbers became strings of their digits.
 
-    Integers beyond 2^53-1 and numbers beyond the largest double have no exact form that every
-    reader of JSON agrees on (RFC 7493 section 2.2); an account number must not lose its last digit.
+    Integers that a double would round, and numbers beyond the largest double, have no exact form
+    that every reader of JSON agrees on (RFC 7493 section 2.2); an account number must not lose its
+    last digit. Whatever is returned has canonical bytes.
 
     Raises:
         JsonError: the bytes are not acceptable JSON for another reason.
@@ -25,42 +25,46 @@ def parse_json_keeping_numbers(data: bytes) -> tuple[JsonValue, int]:
     except JsonError as error:
         if error.reason != "number_range":
             raise
+    return _read_again(data)
+
+
+def _read_again(data: bytes) -> tuple[JsonValue, int]:
+    """Read with the standard library, which hands out the digits; it accepts more than we do."""
     numbers = _Numbers()
     try:
-        text = json.dumps(json.loads(data, **numbers.hooks), allow_nan=False)
-    except (ValueError, RecursionError):
-        # Something else is wrong as well; the strict parser says what, once numbers are no issue.
-        return parse_json(data), 0
-    return parse_json(text.encode()), numbers.kept
+        value: JsonValue = json.loads(
+            data.decode(),
+            parse_int=numbers.read,
+            parse_float=numbers.read,
+            object_pairs_hook=_unique,
+        )
+        canonical_bytes(value)
+    except (JsonError, CanonicalError) as error:
+        raise JsonError(error.reason, _BESIDE) from None
+    except RecursionError:
+        raise JsonError("too_deep", _BESIDE) from None
+    except ValueError:
+        raise JsonError("syntax", _BESIDE) from None
+    return value, numbers.kept_as_text
 
 
 class _Numbers:
-    """Hooks for `json.loads` that keep what would be lost, and refuse doubled keys."""
+    """Reads numbers, and counts those that it leaves as text."""
 
     def __init__(self) -> None:
-        self.kept = 0
-        self.hooks: dict[str, Any] = {
-            "parse_int": self._integer,
-            "parse_float": self._float,
-            "object_pairs_hook": _unique,
-        }
+        self.kept_as_text = 0
 
-    def _integer(self, digits: str) -> int | str:
-        # The length is looked at first: converting a million digits would take for ever.
-        if len(digits) <= 17 and abs(int(digits)) <= _LARGEST_EXACT:
-            return int(digits)
-        self.kept += 1
-        return digits
-
-    def _float(self, digits: str) -> float | str:
-        if math.isfinite(float(digits)):
-            return float(digits)
-        self.kept += 1
-        return digits
+    def read(self, digits: str) -> JsonValue:
+        """Return the number that these digits are, or the digits."""
+        try:
+            return parse_json(digits.encode())
+        except JsonError:
+            self.kept_as_text += 1
+            return digits
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("an object has the same key twice")
+        raise JsonError("duplicate_key", _BESIDE)
     return members

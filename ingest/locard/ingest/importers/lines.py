@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import zlib
@@ -15,7 +16,17 @@ from typing import IO, Final
 from locard.schema import CannotContinue
 
 LONGEST_LINE: Final = 32 * 1024 * 1024
+"""The most bytes that a line may have, its end included."""
+
+_PIECE: Final = 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_CHECK_FAILED: Final = ("CRC check", "Incorrect length")  # of what `gzip` says
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_GET_A_WHOLE_COPY: Final = "get a whole copy and import it again"
+
+
+class UnreadableFile(CannotContinue):
+    """Nothing of this file can be read; others are untouched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,7 @@ class Line:
 class Reject:
     """Something that could not be imported: which line, what is wrong, what to do next.
 
-    A `line` of 0 stands for the file as a whole.
+    A damaged file is a reject of the line at which reading it ended.
     """
 
     line: int
@@ -45,42 +56,45 @@ def read_lines(path: Path) -> Iterator[Line | Reject]:
     What comes before damage is yielded; a gzip file that breaks off ends with a reject.
 
     Raises:
-        CannotContinue: the file cannot be opened.
+        UnreadableFile: the file cannot be opened.
     """
     number = 0
     with _opened(path) as file:
         while True:
             number += 1
             try:
-                data = file.readline(LONGEST_LINE + 1)
+                data, size = _next_line(file)
             except (EOFError, zlib.error, OSError) as error:
                 yield Reject(number, "damaged_file", _damage(error))
                 return
-            if not data:
+            if not size:
                 return
-            if len(data) > LONGEST_LINE and not data.endswith(b"\n"):
-                size, whole = _pass_over(file)
-                size += len(data)
+            if size > LONGEST_LINE:
                 yield Reject(
                     number,
                     "line_too_long",
                     f"{size:,} bytes are over the limit of {LONGEST_LINE:,}; split the run",
                 )
-                if not whole:
-                    yield Reject(number, "damaged_file", _damage(EOFError()))
-                    return
                 continue
-            line = data.strip()
+            line = (data.removeprefix(codecs.BOM_UTF8) if number == 1 else data).strip()
             if line:
                 yield Line(number, line, hashlib.sha256(line).hexdigest())
 
 
 def modified_at(path: Path) -> datetime:
-    """Return when the file was last changed, in UTC, to the second."""
+    """Return when the file was last changed, in UTC, to the second.
+
+    A time outside the years 1 to 9999, which a damaged clock can leave, counts as 1970.
+
+    Raises:
+        UnreadableFile: there is no such file, or it may not be looked at.
+    """
     try:
         return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+    except (ValueError, OverflowError):
+        return _EPOCH
     except OSError as error:
-        raise CannotContinue(_unreadable(path, error)) from error
+        raise _unreadable(path, error) from error
 
 
 @contextmanager
@@ -88,32 +102,42 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise CannotContinue(_unreadable(path, error)) from error
+        raise _unreadable(path, error) from error
     with file:
         try:
             is_gzip = file.peek(2)[:2] == _GZIP_MAGIC
         except OSError as error:  # a directory opens and cannot be read
-            raise CannotContinue(_unreadable(path, error)) from error
+            raise _unreadable(path, error) from error
         yield gzip.GzipFile(fileobj=file) if is_gzip else file  # type: ignore[misc]
 
 
-def _pass_over(file: IO[bytes]) -> tuple[int, bool]:
-    """Read to the end of a line without keeping it; return its length and whether it ended."""
-    size = 0
-    while True:
-        try:
-            data = file.readline(LONGEST_LINE)
-        except (EOFError, zlib.error, OSError):
-            return size, False
-        size += len(data)
-        if not data or data.endswith(b"\n"):
-            return size, True
+def _next_line(file: IO[bytes]) -> tuple[bytes, int]:
+    """Return the next line and its length, end included; only the length of one too long."""
+    data = file.readline(LONGEST_LINE + 1)
+    size = len(data)
+    if size <= LONGEST_LINE:
+        return data, size
+    is_at_end = data.endswith(b"\n")
+    del data
+    while not is_at_end:
+        piece = file.readline(_PIECE)
+        size += len(piece)
+        is_at_end = not piece or piece.endswith(b"\n")
+    return b"", size
 
 
 def _damage(error: Exception) -> str:
-    what = "ends before its end mark" if isinstance(error, EOFError) else "is damaged from here on"
-    return f"the file {what}; the lines before were read: get a whole copy and import it again"
+    if isinstance(error, EOFError):
+        return f"the file ends before its end mark; the lines before were read: {_GET_A_WHOLE_COPY}"
+    if isinstance(error, gzip.BadGzipFile) and str(error).startswith(_CHECK_FAILED):
+        return (
+            "the file's checksum does not match; the lines before were read, and any of them may "
+            f"have been altered: {_GET_A_WHOLE_COPY}"
+        )
+    return f"the file is damaged from here on; the lines before were read: {_GET_A_WHOLE_COPY}"
 
 
-def _unreadable(path: Path, error: OSError) -> str:
-    return f"{path} cannot be read: {error.strerror}; check the name and its permissions"
+def _unreadable(path: Path, error: OSError) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path} cannot be read: {error.strerror}; check the name and its permissions"
+    )
