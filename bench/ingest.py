@@ -21,9 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deltalake import write_deltalake
+
 from bench.reporting import Report, best_seconds
 from bench.workload import events as make_events
-from deltalake import write_deltalake
 from locard.ingest.consumer import Consumer
 from locard.ingest.decode import decode
 from locard.ingest.eventlog import EventLogReader, EventLogWriter, RawRecord, outgoing
@@ -58,7 +59,12 @@ class Bench:
         self._names = itertools.count()
 
     def stage(
-        self, case: str, metric: str, work: Callable[[], object], share: float = 1.0, aim: str | None = None
+        self,
+        case: str,
+        metric: str,
+        work: Callable[[], object],
+        share: float = 1.0,
+        aim: str | None = None,
     ) -> float:
         """Measure work over `share` of the workload and print its rates; return its seconds."""
         seconds = best_seconds(work, self.repeats)
@@ -113,7 +119,9 @@ class Bench:
 
     def log(self, name: str, log: AnyLog) -> None:
         """Append and read."""
-        records = [outgoing(event, value) for event, value in zip(self.events, self.values, strict=True)]
+        records = [
+            outgoing(event, value) for event, value in zip(self.events, self.values, strict=True)
+        ]
 
         def append() -> None:
             with log.fresh().writer() as writer:

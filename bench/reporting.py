@@ -18,7 +18,9 @@ class Report:
     def __init__(self, bench: str) -> None:
         self._bench = bench
 
-    def figure(self, case: str, metric: str, value: float, unit: str, aim: str | None = None) -> None:
+    def figure(
+        self, case: str, metric: str, value: float, unit: str, aim: str | None = None
+    ) -> None:
         """Print a figure; `aim` is such as `>=50`, or `None` where there is none."""
         line = {
             "bench": self._bench,

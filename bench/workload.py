@@ -13,11 +13,12 @@ from typing import Any
 
 from locard.schema import SCHEMA_VERSION, Event, derived_event_id, rfc3339, validate_event
 
-_WORDS = (
+_TEXT = (
     "please check the invoice of last month and pay what is still open the customer asked about "
     "a refund for the flight that was cancelled on Tuesday we cannot confirm the reservation "
     "until the account has been verified by a colleague in the office thank you for your patience"
-).split()
+)
+_WORDS = _TEXT.split()
 _ACCOUNTS = ("GB29NWBK60161331926819", "DE89370400440532013000", "CH9300762011623852957")
 _START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 
@@ -39,7 +40,12 @@ def _sessions(chance: random.Random) -> Iterator[Event]:
         step = 2
         for turn in range(chance.randint(1, 4)):
             arguments = {"recipient": chance.choice(_ACCOUNTS), "amount": chance.randint(1, 900)}
-            call = {"type": "tool_call", "id": f"c{turn}", "name": "send_money", "arguments": arguments}
+            call = {
+                "type": "tool_call",
+                "id": f"c{turn}",
+                "name": "send_money",
+                "arguments": arguments,
+            }
             said = {"role": "assistant", "parts": [call]}
             yield _event(session, step, "model_output", {"messages": [said]})
             body = {"tool_name": "send_money", "sighting": "executed", "arguments": arguments}
@@ -48,7 +54,9 @@ def _sessions(chance: random.Random) -> Iterator[Event]:
             body = {"tool_name": "send_money", "outcome": "ok", "result": result}
             yield _event(session, step + 2, "tool_result", body, call_id=f"c{turn}")
             step += 3
-        yield _event(session, step, "model_output", {"messages": [_message("assistant", _text(chance, 60))]})
+        yield _event(
+            session, step, "model_output", {"messages": [_message("assistant", _text(chance, 60))]}
+        )
         number += 1
 
 

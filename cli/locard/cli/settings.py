@@ -42,9 +42,7 @@ class Settings(BaseSettings):
     collector_token: SecretStr | None = Field(
         None, description="What senders of events must present to the collector."
     )
-    api_token: SecretStr | None = Field(
-        None, description="What readers must present to the API."
-    )
+    api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
     redaction_workers: int = Field(2, ge=1, description="Processes that redact.")
     redaction_seconds: float = Field(
         30, gt=0, description="What redacting one event may take before it goes to quarantine."
