@@ -273,16 +273,16 @@ def test_every_kind_of_call_becomes_a_tool_call():
 
 
 RESULTS = {
-    "text": ({"content": "x"}, "ok", "x", None, {}),
-    "empty": ({"content": ""}, "ok", "", None, {}),
-    "parts": ({"content": [{"text": "x"}]}, "ok", [{"text": "x"}], None, {}),
-    "null": ({"content": None}, "ok", None, None, {}),
+    "text": ({"content": "x"}, "unknown", "x", None, {}),
+    "empty": ({"content": ""}, "unknown", "", None, {}),
+    "parts": ({"content": [{"text": "x"}]}, "unknown", [{"text": "x"}], None, {}),
+    "null": ({"content": None}, "unknown", None, None, {}),
     "no error": ({"content": "x", "error": None}, "ok", "x", None, {}),
     "an empty error": ({"content": "x", "error": ""}, "ok", "x", None, {}),
     "an error": ({"content": "", "error": "E: x"}, "error", "", "E: x", {}),
     "an error that is an object": ({"content": "", "error": {"b": 1}}, "error", "", '{"b":1}', {}),
     "an error that is false": ({"content": "", "error": False}, "ok", "", None, {"error": False}),
-    "another field": ({"content": "", "x": None}, "ok", "", None, {"message.x": None}),
+    "another field": ({"content": "", "x": None}, "unknown", "", None, {"message.x": None}),
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from locard.redaction import DEFAULT_POLICY, TOKEN, Pseudonymizer, presidio_redactor
 from locard.redaction.pseudonyms import normalised
 from locard.redaction.redactor import words_of
-from locard.redaction.text import Span, disjoint
+from locard.redaction.text import Span, disjoint, whole
 from locard.schema import canonical_bytes, event_object, validate_event
 from making import event, said
 
@@ -53,6 +53,34 @@ def test_each_type_of_personal_data_becomes_its_token(redactor, entity_type, tex
     assert [match.group(1) for match in TOKEN.finditer(content)] == [entity_type]
     assert [finding.entity_type for finding in record.fields["messages"]] == [entity_type]
     assert record.key_id == "k1"
+
+
+ACCOUNTS = [
+    "US133000000121212121212",
+    "US122000000121212121212",
+    "UK12345678901234567890",
+    "SE3550000000054910000003",
+    "CA133012400231215421872",
+]
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_an_account_that_fails_its_checksum_is_followed_as_a_whole(redactor, account):
+    """An attacker's made-up account is one token, never a part of it under another name."""
+    value, _ = redact(redactor, event("prompt", {"messages": [said(f"send it to {account}.")]}))
+
+    content = value["body"]["messages"][0]["parts"][0]["content"]
+    assert content == f"send it to {KEY.token('IBAN_CODE', account)}."
+
+
+def test_a_finding_inside_a_longer_run_covers_the_run():
+    """A licence number found inside a longer number is not told as one, nor half of it left."""
+    text = "ref US1330000999 end"
+
+    assert whole(Span(4, 13, "MEDICAL_LICENSE", 1.0), text) == Span(4, 16, "MEDICAL_LICENSE", 0.4)
+    assert whole(Span(4, 16, "MEDICAL_LICENSE", 1.0), text) == Span(4, 16, "MEDICAL_LICENSE", 1.0)
+    chinese = "电话13800138000号码"
+    assert whole(Span(2, 13, "PHONE_NUMBER", 0.4), chinese) == Span(2, 13, "PHONE_NUMBER", 0.4)
 
 
 def test_words_around_a_number_and_the_key_above_it_decide(redactor):

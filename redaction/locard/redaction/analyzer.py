@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import spacy
 import tldextract
-from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
 from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from presidio_analyzer.predefined_recognizers import EmailRecognizer
 from spacy.language import Language
@@ -51,6 +52,23 @@ class _OfflineEmailRecognizer(EmailRecognizer):
         return _bundled_suffixes(pattern_text).fqdn != ""
 
 
+class _AccountShapeRecognizer(PatternRecognizer):
+    """What looks like an IBAN and fails its checksum: mistyped, invented, or an attacker's.
+
+    Presidio's own recognizer passes it over. A made-up account is still the account that an
+    investigation follows.
+    """
+
+    def __init__(self) -> None:
+        shape = Pattern("account shape", r"\b[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}\b", 0.5)
+        super().__init__(
+            supported_entity="IBAN_CODE",
+            name="AccountShapeRecognizer",
+            patterns=[shape],
+            global_regex_flags=re.ASCII,  # capitals alone: hashes and words are not accounts
+        )
+
+
 @Language.component("locard_lower_case_lemma")
 def _lower_case_lemma(doc: Doc) -> Doc:
     """Without lemmas Presidio's context words never match, and scores stay too low."""
@@ -86,6 +104,7 @@ def offline_analyzer() -> Analyzer:
     registry.remove_recognizer("EmailRecognizer")
     registry.remove_recognizer("SpacyRecognizer")  # it would only find what a model has found
     registry.add_recognizer(_OfflineEmailRecognizer())
+    registry.add_recognizer(_AccountShapeRecognizer())
     analyzer: Any = AnalyzerEngine(
         registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE]
     )

@@ -14,6 +14,7 @@ from locard.redaction.pseudonyms import TOKEN, Pseudonymizer
 FORGED_TOKEN: Final = "LOCARD_TOKEN"  # noqa: S105 - the name of an entity type
 _WINDOW: Final = 50_000  # characters; Presidio's time grows faster than the text's length
 _OVERLAP: Final = 500  # characters that two windows share, so that no finding falls between them
+_SCORE_OF_A_PART: Final = 0.4
 _REMEMBERED_TEXTS: Final = 4096
 _LONGEST_REMEMBERED: Final = 20_000  # characters
 
@@ -79,7 +80,7 @@ class TextRedactor:
                 context=context or None,
             )
             found += [Span(start + r.start, start + r.end, r.entity_type, r.score) for r in results]
-        return disjoint(found)
+        return disjoint([whole(span, text) for span in found])
 
 
 def _windows(text: str) -> Iterator[tuple[int, int]]:
@@ -92,6 +93,30 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         yield start, end
         start = end - _OVERLAP
     yield start, len(text)
+
+
+def whole(span: Span, text: str) -> Span:
+    """Return the span, stretched over the run of letters and digits that it stands in.
+
+    A pattern that matches inside a longer number has not found what it is named for, and a token
+    for a part would leave the rest readable and be the same for different numbers. Its score is
+    lowered, so that a finding of the whole run comes first. Only ASCII counts: other scripts write
+    words without spaces between them.
+    """
+    start, end = span.start, span.end
+    if start < end and _is_run(text[start]):
+        while start > 0 and _is_run(text[start - 1]):
+            start -= 1
+    if start < end and _is_run(text[end - 1]):
+        while end < len(text) and _is_run(text[end]):
+            end += 1
+    if (start, end) == (span.start, span.end):
+        return span
+    return Span(start, end, span.entity_type, min(span.score, _SCORE_OF_A_PART))
+
+
+def _is_run(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def disjoint(spans: Sequence[Span]) -> tuple[Span, ...]:

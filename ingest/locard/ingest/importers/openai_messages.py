@@ -36,7 +36,7 @@ from locard.ingest.importers.openai_calls import ABSENT, answered_call, requeste
 from locard.ingest.importers.openai_form import Run, read_run
 from locard.ingest.importers.openai_pairing import Call, Calls
 from locard.ingest.importers.openai_parts import TRUST_OF_ROLE, schema_message
-from locard.schema import Event, JsonValue, canonical_bytes
+from locard.schema import Event, JsonValue, Outcome, canonical_bytes
 
 FORMAT: Final = "openai-messages"
 _RESULT_ROLES: Final = ("tool", "function")
@@ -168,7 +168,7 @@ class _Conversion:
             "tool_result",
             {
                 "tool_name": call.requested.name if call else name,
-                "outcome": "error" if error else "ok",
+                "outcome": _outcome(message),
                 "error_message": _text(error) if error else None,
                 "result": message.get("content"),
                 "trust": "tool",
@@ -236,3 +236,13 @@ def _is_repetition(repeated: JsonValue, call: Call) -> bool:
 
 def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else canonical_bytes(value).decode()
+
+
+def _outcome(message: dict[str, Any]) -> Outcome:
+    """Say how a call went; the form has no sign of it, and only some sources add `error`.
+
+    A result whose text begins with "Error" may be one: that is for whoever reads it to judge.
+    """
+    if "error" not in message:
+        return "unknown"
+    return "error" if message["error"] else "ok"
