@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from locard.ingest.eventlog import OutgoingRecord
+from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
 from locard.ingest.lake import LakeWriter
 
 
@@ -119,6 +123,53 @@ def test_a_session_that_does_not_exist_is_one_line(tmp_path):
     assert "`locard sessions` lists" in told(
         locard("timeline", "--session", "nobody", cwd=tmp_path)
     )
+
+
+def test_importing_beside_a_running_consumer_is_no_failure(tmp_path):
+    """While another process reads the log an import appends, says who will publish, and is done."""
+    runs = tmp_path / "runs.jsonl"
+    runs.write_text('{"run_id": "r", "messages": [{"role": "user", "content": "x"}]}\n')
+    reader = EmbeddedReader(tmp_path / ".locard" / "log.sqlite")
+    done = locard("import", "openai-messages", str(runs), cwd=tmp_path)
+    reader.close()
+
+    assert done.returncode == 0
+    assert "1 runs, 2 events, 0 rejects" in done.stdout
+    assert "a running consumer brings the events into the lake" in done.stderr
+
+
+def test_an_interrupted_command_says_how_to_go_on(tmp_path):
+    """Ctrl-C is one line and the shell's status for it, and no process speaks over it."""
+    runs = tmp_path / "runs.jsonl"
+    line = '{"run_id": "%d", "messages": [{"role": "user", "content": "x"}]}\n'
+    runs.write_text("".join(line % number for number in range(3_000)))
+    command = [sys.executable, "-m", "locard.cli", "import", "openai-messages", str(runs)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert "3000 runs" in process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody
+        _, told = process.communicate()
+
+    assert process.returncode == 130
+    assert told.strip() == "locard: interrupted; the same command goes on where this one stopped"
+    again = locard("import", "openai-messages", str(runs), cwd=tmp_path)
+    assert "0 runs, 0 events, 0 rejects, 3000 runs known from before" in again.stdout
+    assert "6000 events added" in again.stdout
+
+
+def test_quarantined_records_are_listed(tmp_path):
+    """What was put away can be seen with its place and reason, and nothing of what it held."""
+    log = EmbeddedWriter(tmp_path / ".locard" / "log.sqlite")
+    log.append([OutgoingRecord(b"k", b"CANARY")])
+    log.close()
+    assert "quarantined: json_syntax 1" in locard("consume", "--once", cwd=tmp_path).stdout
+    done = locard("quarantine", "list", "--format", "jsonl", cwd=tmp_path)
+
+    assert json.loads(done.stdout)["error_class"] == "json_syntax"
+    assert "CANARY" not in done.stdout + done.stderr
 
 
 def test_a_traceback_is_shown_when_asked_for(tmp_path):

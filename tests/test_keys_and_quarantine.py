@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from locard.ingest.eventlog import RawRecord
-from locard.ingest.quarantine import Quarantine
+from locard.ingest.quarantine import Quarantine, pointers
 from locard.redaction import Keyring, seal, unseal
 from locard.schema import CannotContinue
 from making import event
@@ -118,6 +118,11 @@ def test_a_full_quarantine_stops_the_consumer(quarantine):
     with pytest.raises(CannotContinue, match="holds 3 records, its limit"):
         quarantine.put(record(3), "redaction_error", None, NOW)
     quarantine.put(record(0), "redaction_error", None, NOW)
+
+
+def test_a_quarantine_that_does_not_exist_is_empty(tmp_path):
+    """Asking before anything was quarantined is no error."""
+    assert list(pointers(tmp_path / "quarantine")) == []
 
 
 def test_a_quarantine_file_moved_to_another_offset_does_not_open(quarantine, keyring):

@@ -153,17 +153,19 @@ def test_file_directory_and_log_entry_are_synced_around_the_commit(path, monkeyp
     synced: list[tuple[str, int]] = []
 
     def noting(target: Path) -> None:
-        durable.fsync_path(target)
+        fsync_path(target)
         synced.append((str(target.relative_to(path)), DeltaTable(path).version()))
 
     monkeypatch.setattr(lake_module, "fsync_path", noting)
+    fsync_path = durable.fsync_path
+    monkeypatch.setattr(durable, "fsync_path", noting)
     lake.publish([segment(0, 1)], NOW)
 
     names = [(re.sub(r"events-.*", "FILE", name), version) for name, version in synced]
     assert names == [
+        (".", 0),
         ("ingest_date=2026-05-04/FILE", 0),
         ("ingest_date=2026-05-04", 0),
-        (".", 0),
         ("_delta_log/00000000000000000001.json", 1),
         ("_delta_log", 1),
     ]

@@ -17,12 +17,14 @@ import click
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
 from locard.cli.ingesting import import_
+from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
 from locard.cli.serving import collect, serve, up
 from locard.cli.settings import load_settings
 from locard.schema import LocardError
 
 COULD_NOT: Final = 2
+INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,7 +47,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
     context.obj = load_settings(home)
 
 
-for command in (demo, up, collect, consume, serve, import_, sessions, timeline, sql):
+for command in (demo, up, collect, consume, serve, import_, sessions, timeline, sql, quarantine):
     locard.add_command(command)
 
 
@@ -53,8 +55,9 @@ def run() -> int:
     """Run the command line and return its exit status."""
     try:
         status = locard.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        return 130
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("locard: interrupted; the same command goes on where this one stopped", err=True)
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return COULD_NOT

@@ -64,7 +64,7 @@ def work_off(settings: Settings, progress: Callable[[str], None]) -> None:
     """
     progress("redacting and publishing")
     with consumer(settings) as worker:
-        worker.run_once()
+        worker.run_once(lambda: progress(f"redacted and published {worker.counts.published:,}"))
     progress("")
     counts = worker.counts
     put_away = sum(counts.quarantined.values())

@@ -114,7 +114,7 @@ def _show_redaction(settings: Settings, events: list[Event]) -> None:
     _quote(json.loads(kept[0]))
     recipient = json.loads(kept[1])["recipient"]
     click.echo(f"The money went to {recipient}, an account that only the")
-    click.echo("note to automatic assistants names. Nobody had to see the number to know that.\n")
+    click.echo("note to automatic assistants names. That can be told without anybody seeing it.\n")
 
 
 def _quote(text: str) -> None:

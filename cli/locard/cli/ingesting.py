@@ -36,7 +36,12 @@ def import_(settings: Settings, format_name: str, files: tuple[Path, ...], no_co
     if settings.kafka:
         click.echo("the events are in Kafka; `locard consume` brings them into the lake", err=True)
     elif not no_consume:
-        work_off(settings, progress_line())
+        from locard.ingest.eventlog.embedded import LogIsBeingRead
+
+        try:
+            work_off(settings, progress_line())
+        except LogIsBeingRead:
+            click.echo("a running consumer brings the events into the lake in a moment", err=True)
     return status
 
 

@@ -85,6 +85,10 @@ def load_settings(home: Path | None) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise CannotContinue(
+                f"configuration key `{key}` is not known; docs/configuration.md lists all keys"
+            ) from None
         raise CannotContinue(
             f"configuration key `{key}`: {first['msg']}; correct LOCARD_{key.upper()} or `{key}` "
             "in locard.toml"

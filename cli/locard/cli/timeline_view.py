@@ -13,10 +13,10 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from locard.query import TimelineRow, terminal_width
+from locard.query import TimelineRow, count_calls, terminal_width
 from locard.query.details import details as detail_lines
 from locard.query.inert import one_line
-from locard.query.layout import cut, padded, width_of
+from locard.query.layout import cut, cut_middle, head, padded, width_of
 
 _WIDEST_WHO: Final = 20
 _WIDEST_KIND: Final = 14
@@ -54,7 +54,11 @@ def print_timeline(
     table = _Table(rows, zone, width)
 
     def show(*pieces: Piece) -> None:
-        console.print(Text.assemble(*_fitting(pieces, width)), soft_wrap=True)
+        shown = list(_fitting(pieces, width))
+        if console.color_system is None:  # much faster, and a session may have many events
+            stream.write("".join(text for text, _ in shown).rstrip() + "\n")
+        else:
+            console.print(Text.assemble(*shown), soft_wrap=True)
 
     for line in table.summary():
         show((line, "dim"))
@@ -63,14 +67,14 @@ def print_timeline(
     for index, row in enumerate(rows):
         if only not in (None, index):
             continue
-        if width is not None and row.occurred_at.date() != day:
-            day = row.occurred_at.date()
+        if width is not None and row.occurred_at.astimezone(UTC).date() != day:
+            day = row.occurred_at.astimezone(UTC).date()
             show((f"── {day} ──", "dim"))
         show(*table.line(index))
         if details:
             for line in detail_lines({"since_start": table.since_start(row), **row.fields}):
-                console.print(Text(_INDENT + line), soft_wrap=True)
-            console.print()
+                stream.write(f"{_INDENT}{line}\n")
+            stream.write("\n")
 
 
 class _Table:
@@ -79,28 +83,29 @@ class _Table:
     def __init__(self, rows: Sequence[TimelineRow], zone: tzinfo | None, width: int | None) -> None:
         self._rows = rows
         self._zone = zone
-        self._is_cut = width is not None
+        self._width = width
+        self._start = min(row.occurred_at for row in rows)
         self._marks = [_mark(row, before) for row, before in zip(rows, [None, *rows], strict=False)]
+        self._mark = int(any(self._marks))
+        self._number = len(str(len(rows)))
         self._locals = self._local_times()
         self._whos = [one_line(row.who) for row in rows]
         self._kind = self._widest([row.kind for row in rows], _WIDEST_KIND)
         self._who = self._widest(["who", *self._whos], _WIDEST_WHO)
         self._trust = self._widest(["trust", *(row.trust or "" for row in rows)], _WIDEST_KIND)
         self._local = max((width_of(text) for text in self._locals), default=0)
-        self._calls: dict[str, int] = {}
-        for index, row in enumerate(rows):
-            if row.kind == "tool_call" and (call_id := row.fields.get("call_id")):
-                self._calls[call_id] = index
+        self._references = list(_references(rows))
 
     def summary(self) -> Iterator[str]:
         """Yield what the session was, and what the marks mean."""
-        calls = {r.fields.get("call_id") or r.event_id for r in self._rows if r.kind == "tool_call"}
         failed = sum(r.kind == "tool_result" and _has_failed(r) for r in self._rows)
         session = one_line(self._rows[0].fields.get("session_id", ""))
-        counts = f"{len(self._rows)} events, {len(calls)} tool calls, {failed} failed"
-        times = [row.occurred_at for row in self._rows]
-        lasted = "" if "~" in self._marks else f", {_duration(max(times) - min(times))}"
-        yield f"{session}: {counts}{lasted}"
+        counts = f"{len(self._rows)} events, {count_calls(self._rows)} tool calls, {failed} failed"
+        span = max(row.occurred_at for row in self._rows) - self._start
+        lasted = "" if "~" in self._marks else f", {_duration(span)}"
+        told = f": {counts}{lasted}"
+        room = None if self._width is None else self._width - len(told)
+        yield (session if room is None else cut_middle(session, room)) + told
         if "~" in self._marks:
             yield _MADE_UP
         if "<" in self._marks:
@@ -108,7 +113,7 @@ class _Table:
 
     def heading(self) -> str:
         """Return the names of the columns."""
-        time = len("09:32:00.000") if self._is_cut else len("2026-05-04 09:32:00.000")
+        time = len("09:32:00.000") if self._width is not None else len("2026-05-04 09:32:00.000")
         names = [padded("#", self._number, right=True), padded("UTC", time + self._mark)]
         if self._local:
             names.append(padded(cut(self._zone_name(), self._local), self._local))
@@ -121,7 +126,7 @@ class _Table:
         clock = f"{row.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
         yield padded(str(index + 1), self._number, right=True) + " ", "dim"
         yield self._marks[index].rjust(self._mark), "dim"
-        yield f"{clock[11:] if self._is_cut else clock} ", ""
+        yield f"{clock[11:] if self._width is not None else clock} ", ""
         if self._local:
             yield padded(self._locals[index], self._local) + " ", "dim"
         yield self._column(one_line(row.kind), self._kind), ""
@@ -130,33 +135,18 @@ class _Table:
             self._column(one_line(row.trust or ""), self._trust),
             _TRUST_STYLES.get(row.trust or "", ""),
         )
-        yield one_line(self._reference(index) + row.what), "red" if _has_failed(row) else ""
+        what = self._references[index] + head(row.what, self._width)
+        yield one_line(what), "red" if _has_failed(row) else ""
 
     def since_start(self, row: TimelineRow) -> str:
         """Return how long after the session's first event this one was."""
-        return f"+{_duration(row.occurred_at - min(r.occurred_at for r in self._rows))}"
-
-    @property
-    def _number(self) -> int:
-        return len(str(len(self._rows)))
-
-    @property
-    def _mark(self) -> int:
-        return int(any(self._marks))
+        return f"+{_duration(row.occurred_at - self._start)}"
 
     def _widest(self, texts: Sequence[str], most: int) -> int:
         return min(most, max(map(width_of, map(one_line, texts)), default=0))
 
     def _column(self, text: str, width: int) -> str:
-        return padded(cut(text, width) if self._is_cut else text, width) + " "
-
-    def _reference(self, index: int) -> str:
-        """Return what leads from a result to its call: nothing but a corner where it is above."""
-        row = self._rows[index]
-        call = self._calls.get(row.fields.get("call_id") or "")
-        if row.kind != "tool_result" or call is None:
-            return ""
-        return "└ " if call == index - 1 else f"└ #{call + 1} "
+        return padded(cut(text, width) if self._width is not None else text, width) + " "
 
     def _local_times(self) -> list[str]:
         """Return each row's local time; nothing where it is UTC anyway, or was made up."""
@@ -176,6 +166,21 @@ def _mark(row: TimelineRow, before: TimelineRow | None) -> str:
     if row.time_made_up:
         return "~"
     return "<" if before and row.occurred_at < before.occurred_at else ""
+
+
+def _references(rows: Sequence[TimelineRow]) -> Iterator[str]:
+    """Yield for each row what leads from a result to its call: a corner where it is right above.
+
+    Sources use the id of a call twice; the nearest call before a result is the one it answers.
+    """
+    calls: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        call_id = row.fields.get("call_id")
+        if row.kind == "tool_call" and call_id:
+            calls[call_id] = index
+        call = calls.get(call_id or "") if row.kind == "tool_result" else None
+        number = "" if call in (None, index - 1) else f"#{call + 1} "
+        yield "" if call is None else f"└ {number}"
 
 
 def _local(moment: datetime, utc: datetime) -> str:

@@ -112,8 +112,12 @@ class Consumer:
             self._step(_POLL_SECONDS)
         self._publish()
 
-    def run_once(self) -> None:
-        """Work off what is in the log at this moment, and return when it is published."""
+    def run_once(self, on_progress: Callable[[], None] = lambda: None) -> None:
+        """Work off what is in the log at this moment, and return when it is published.
+
+        Args:
+            on_progress: called after each step.
+        """
         self._reader.start(self._positions, self._forget)
         goal: Mapping[int, int] = {}
         give_up = time.monotonic() + _ASSIGNMENT_SECONDS
@@ -129,6 +133,7 @@ class Consumer:
             self._step(_POLL_SECONDS)
             if self._all_batched(goal):
                 self._publish()
+            on_progress()
 
     def _step(self, timeout: float) -> None:
         """Move everything one step on."""

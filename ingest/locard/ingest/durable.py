@@ -35,3 +35,16 @@ def replace_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     fsync_path(path.parent)
+
+
+def make_directory_durably(path: Path) -> None:
+    """Make a directory for its owner alone, with those above it, so that its name lasts.
+
+    Raises:
+        OSError: the system could not.
+    """
+    if path.is_dir():
+        return
+    make_directory_durably(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    fsync_path(path.parent)

@@ -24,7 +24,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from locard.ingest.durable import fsync_path
+from locard.ingest.durable import fsync_path, make_directory_durably
 from locard.ingest.segments import (
     LAKE_COLUMNS,
     Segment,
@@ -112,7 +112,7 @@ class LakeWriter:
             f"{PARTITION_COLUMN}={now:%Y-%m-%d}/events-{now:%H%M%S}-{secrets.token_hex(8)}.parquet"
         )
         path = self.path / relative
-        path.parent.mkdir(exist_ok=True)
+        make_directory_durably(path.parent)
         pq.write_table(
             table,
             path,
@@ -120,7 +120,7 @@ class LakeWriter:
             write_page_checksum=True,
             use_dictionary=True,
         )
-        for written in (path, path.parent, self.path):
+        for written in (path, path.parent):
             fsync_path(written)
         return [
             AddAction(

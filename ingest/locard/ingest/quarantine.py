@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from locard.ingest.durable import replace_durably
+from locard.ingest.durable import make_directory_durably, replace_durably
 from locard.ingest.eventlog import RawRecord
 from locard.redaction import SUITE_NAME, seal, unseal
 from locard.schema import CannotContinue, Event, rfc3339
@@ -61,7 +61,7 @@ class Quarantine:
         self.directory = directory
         self._public_key = public_key
         self._limit = limit
-        self._count = sum(1 for _ in self._files())
+        self._count = sum(1 for _ in _files(directory))
 
     def put(
         self, record: RawRecord, error_class: str, event: Event | None, now: datetime
@@ -100,7 +100,7 @@ class Quarantine:
             "sealed": base64.b64encode(sealed).decode(),
         }
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory_durably(path.parent)
             replace_durably(path, json.dumps(entry).encode())
         except OSError as error:
             raise CannotContinue(
@@ -112,9 +112,7 @@ class Quarantine:
 
     def __iter__(self) -> Iterator[Quarantined]:
         """Yield the pointers, by position."""
-        for path in sorted(self._files()):
-            entry = _read(path)
-            yield Quarantined(**{name: entry[name] for name in Quarantined.__dataclass_fields__})
+        return pointers(self.directory)
 
     def __len__(self) -> int:
         return self._count
@@ -132,8 +130,16 @@ class Quarantine:
         name = f"{pointer.offset:020}.json"
         return self.directory / pointer.topic_id / str(pointer.partition) / name
 
-    def _files(self) -> Iterator[Path]:
-        return self.directory.glob("*/*/[0-9]*.json")
+
+def pointers(directory: Path) -> Iterator[Quarantined]:
+    """Yield what may be known of the records quarantined below a directory, by position."""
+    for path in sorted(_files(directory)):
+        entry = _read(path)
+        yield Quarantined(**{name: entry[name] for name in Quarantined.__dataclass_fields__})
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return directory.glob("*/*/[0-9]*.json")
 
 
 def _read(path: Path) -> dict[str, Any]:

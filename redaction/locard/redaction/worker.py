@@ -6,7 +6,9 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Final, Protocol
 
@@ -37,7 +39,8 @@ class Worker:
         self._process = _CONTEXT.Process(
             target=_work, args=(theirs, make_redactor), name="locard-redaction", daemon=True
         )
-        self._process.start()
+        with _interrupts_ignored():
+            self._process.start()
         theirs.close()
 
     def send(self, events: list[bytes]) -> None:
@@ -58,6 +61,19 @@ class Worker:
         self._process.kill()
         self._process.join()
         self._process.close()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Have a process that is started inherit that Ctrl-C is ignored, from its beginning on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may change what a signal does
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _work(pipe: Connection, make_redactor: Callable[[], EventRedactor]) -> None:

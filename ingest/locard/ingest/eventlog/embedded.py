@@ -59,11 +59,15 @@ class EmbeddedWriter:
         self._log.connection.close()
 
 
+class LogIsBeingRead(RetryableError):
+    """Another process reads the log; what is in it will be published without us."""
+
+
 class EmbeddedReader:
     """Reads all partitions of an embedded log; see `EventLogReader`.
 
     Raises:
-        RetryableError: another process reads it already.
+        LogIsBeingRead: another process reads it already.
     """
 
     def __init__(self, path: Path, retention: timedelta = DEFAULT_RETENTION) -> None:
@@ -80,7 +84,7 @@ class EmbeddedReader:
         except OSError as error:
             lease.close()
             self._log.connection.close()
-            raise RetryableError(
+            raise LogIsBeingRead(
                 f"the event log {self._log.path} is being read by another process; "
                 "let that one work, or stop it first"
             ) from error
