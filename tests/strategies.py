@@ -14,6 +14,7 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sam
 )
 names = st.text("abcdefgh_./-é", min_size=1, max_size=12)
 integers = st.integers(-(2**53) + 1, 2**53 - 1)
+counts = st.integers(0, 2**53 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | integers | floats | texts,
@@ -89,11 +90,13 @@ bodies: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "lifecycle": record({"change": names}, attributes=json_values),
     "accounting": record(
         {"statement": st.sampled_from(["open", "interval", "close"])},
-        first_seq=integers,
-        last_seq=integers,
+        first_seq=counts,
+        last_seq=counts,
+        count=counts,
+        declared_drops=counts,
         signature=texts,
     ),
-    "access": record({"action": names}, query=texts, row_count=integers, case_id=texts),
+    "access": record({"action": names}, query=texts, row_count=counts, case_id=texts),
     "custody": record({"custody_action": names}, reason=texts, targets=json_values, ticket=texts),
 }
 core = record(

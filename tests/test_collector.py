@@ -381,11 +381,12 @@ def test_a_sender_that_stalls_does_not_keep_its_place(writer):
 
 
 def test_a_sender_cannot_vouch_for_itself(client, log):
-    """A principal that comes with the event is kept as a claim and never as verified."""
+    """A principal that comes with the event is kept as a claim, not as who sent it."""
     claim = event_json(event(principal="billing", principal_verified=True))
     client.post("/v1/events", content=array(claim), headers=ARRAY)
     (stored,) = map(parse_event, values(log))
-    assert (stored.principal, stored.principal_verified) == ("billing", False)
+    assert (stored.principal, stored.principal_verified) == (None, False)
+    assert stored.extensions == {"claimed_principal": "billing"}
 
 
 @pytest.mark.parametrize("kind", ["access", "custody"])

@@ -160,6 +160,40 @@ def test_what_is_no_event_is_refused_by_place_and_kind_of_fault(value, told):
     assert CANARY not in repr(refusal.value)
 
 
+def test_every_number_of_an_event_fits_its_column():
+    """No integer that the schema accepts is too large to be stored: one would stop the pipeline."""
+    integers = [
+        found
+        for definition in event_json_schema()["$defs"].values()
+        for field in definition.get("properties", {}).values()
+        for found in field.get("anyOf", [field])
+        if found.get("type") == "integer"
+    ]
+
+    assert len(integers) > 8
+    assert all(f["minimum"] == 0 and f["exclusiveMaximum"] == 2**53 for f in integers)
+
+
+def test_unknown_fields_too_deep_to_be_read_again_are_refused():
+    """What is accepted can be decoded later, also after an unknown field has moved."""
+    deep: Any = 1
+    for _ in range(198):
+        deep = [deep]
+
+    with pytest.raises(RejectedRecord) as refusal:
+        validate_event({**MINIMAL, "novel": deep})
+    assert refusal.value.error_class == "json_too_deep"
+
+
+def test_unknown_fields_of_a_history_are_kept_as_content():
+    """A summary that a newer writer adds to the history is redacted like any other content."""
+    history = {"through": MINIMAL["event_id"], "messages": 1, "summary": {"text": "x"}}
+    event = validate_event({**MINIMAL, "kind": "prompt", "body": {"history": history}})
+
+    assert event.extensions == {"/body/history/summary": {"text": "x"}}
+    assert event_object(event)["body"]["history"].keys() == {"through", "messages"}
+
+
 NOT_JSON = {
     "json_syntax": b'{"kind": CANARY',
     "json_duplicate_key": b'{"CANARY-4f1d": 1, "CANARY-4f1d": 2}',

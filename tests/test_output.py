@@ -1,4 +1,4 @@
-"""What is printed: tables that fit and are cut for the eye alone, machine formats that are whole."""
+"""What is printed: tables that fit and are cut for the eye alone, machine formats that are not."""
 
 from __future__ import annotations
 
@@ -136,7 +136,9 @@ def test_an_empty_result_still_says_what_was_asked(format_name, expected):
     assert printed(["a", "b"], [], format_name) == expected
 
 
-@given(st.lists(st.tuples(words, words, st.none() | st.integers()), max_size=5), st.integers(22, 90))
+@given(
+    st.lists(st.tuples(words, words, st.none() | st.integers()), max_size=5), st.integers(22, 90)
+)
 def test_a_table_fits_its_width_and_its_columns_are_aligned(rows, width):
     """No line is wider than allowed, and every row has its cells under the heading's."""
     output = printed(["first", "second", "third"], rows, "table", width=width)
@@ -245,7 +247,9 @@ def test_a_day_as_an_end_counts_whole():
     assert moment("2026-05-04T00:00Z", NOW, is_end=True) == datetime(2026, 5, 4, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "9999-12-31", "999999w", "5", "5y"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01", "9999-12-31", "999999w", "5", "5y"]
+)
 def test_what_is_no_moment_is_refused(text):
     """What cannot be read as a moment is told in one line, which does not repeat it."""
     with pytest.raises(CannotContinue, match="cannot be read; write it as") as refused:
@@ -298,6 +302,16 @@ def test_sessions_as_a_table_has_the_telling_columns_and_machines_get_all(home):
     (session,) = json.loads(asked(home, "sessions", "--format", "json"))
     assert session["tool_calls"] == 1
     assert session["models"] == ["a-model-of-some-name"]
+
+
+def test_in_a_narrow_table_the_id_of_a_session_stays_and_the_model_gives_way(tmp_path):
+    """The id is what one goes on with, so the names of agent and model are cut before it."""
+    sid = "1edbb191-2606-89f6-8171-4e2d955eaff3"
+    publish(tmp_path / "lake", event(session_id=sid, agent_name="an-agent-of-some-name " * 3))
+    line = asked(tmp_path, "sessions", "--width", "92").splitlines()[2]
+    assert line.startswith(sid)
+    assert "an-agent-" in line
+    assert "…" in line
 
 
 def test_several_statements_print_several_results(home):

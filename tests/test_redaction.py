@@ -187,6 +187,82 @@ def test_identifiers_inside_messages_stay_so_that_calls_can_be_paired(redactor):
     assert TOKEN.fullmatch(found["arguments"]["id"])
 
 
+MAIL = "bob@example.com"
+HIDDEN = {
+    "id of a part that has none": {"type": "text", "content": "x", "id": {"note": MAIL}},
+    "id of an unknown part": {"type": "zzz", "id": [MAIL]},
+    "type of an unknown part": {"type": f"mail to {MAIL}"},
+    "unknown field of a part": {"type": "text", "content": "x", "more": {MAIL: MAIL}},
+    "JSON in a string": {"type": "text", "content": '{"to": "bob\\u0040example.com"}'},
+    "JSON in JSON in a string": {"type": "text", "content": json.dumps([json.dumps({"a": MAIL})])},
+    "after an escaped line break": {"type": "text", "content": json.dumps({"a": f"hi\n{MAIL}"})},
+}
+
+
+@pytest.mark.parametrize("part", HIDDEN.values(), ids=HIDDEN.keys())
+def test_no_place_in_a_message_is_passed_over(redactor, part):
+    """Whatever field of a message or part a value stands in, it is redacted, as the same person."""
+    message = {"role": "user", "parts": [part], f"call {MAIL}": {"x": MAIL}}
+    value, _ = redact(redactor, event("prompt", {"messages": [message]}))
+
+    text = json.dumps(value, ensure_ascii=False)
+    assert "bob" not in text
+    assert {match.group() for match in TOKEN.finditer(text)} == {KEY.token("EMAIL_ADDRESS", MAIL)}
+
+
+def test_unknown_fields_are_redacted_wherever_they_were(redactor):
+    """Names and values of fields that nobody knows are content, in the core, body and history."""
+    history = {"through": "0198a5f0-0000-7000-8000-000000000001", "messages": 1, "s": MAIL}
+    plain = event("prompt", {"history": history, MAIL: 1}, **{f"x {MAIL}": MAIL})
+    value, _ = redact(redactor, plain)
+
+    assert "bob" not in json.dumps(value)
+
+
+def test_json_in_a_string_stays_as_it_was_where_nothing_is_found(redactor):
+    """Spaces and order of a JSON text that holds nothing personal are not touched."""
+    plain = event("tool_result", {"outcome": "ok", "result": '{ "b": 1,\n "a": [2] }'})
+
+    assert redact(redactor, plain)[0] == event_object(plain)
+
+
+WRITTEN = [
+    "GET /users/{} HTTP/1.1",
+    "https://api.example.org/users/{}",
+    "https://a.example.org/?u={}&x=1",
+    "to={}",
+    "file:///home/{}/x",
+    "bob#{}",
+]
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_an_address_in_a_path_or_query_is_the_same_address(redactor, form):
+    """An address has one token, whatever marks stand before it."""
+    value, _ = redact(redactor, event("prompt", {"messages": [said(form.format(MAIL))]}))
+
+    content = value["body"]["messages"][0]["parts"][0]["content"]
+    assert content == form.format(KEY.token("EMAIL_ADDRESS", MAIL))
+
+
+def test_many_findings_in_one_text_take_time_in_proportion():
+    """Overlaps are resolved among neighbours: a list of 50,000 addresses is ordinary data."""
+    comparisons = 0
+
+    class Counting(Span):
+        """A span that counts how often it is held against another."""
+
+        @property
+        def end(self):
+            nonlocal comparisons
+            comparisons += 1
+            return self.__dict__["end"]
+
+    found = [Span(n * 20, n * 20 + 15, "EMAIL_ADDRESS", 1.0) for n in range(50_000)]
+
+    assert len(disjoint(found)) == 50_000
+
+
 def test_a_token_that_came_from_outside_is_not_taken_for_ours(redactor):
     """Text that only looks like a token is replaced, so that nobody can lay a false trail."""
     forged = KEY.token("IBAN_CODE", IBAN)

@@ -100,7 +100,8 @@ class _Table:
         """Yield what the session was, and what the marks mean."""
         failed = sum(r.kind == "tool_result" and _has_failed(r) for r in self._rows)
         session = one_line(self._rows[0].fields.get("session_id", ""))
-        counts = f"{len(self._rows)} events, {count_calls(self._rows)} tool calls, {failed} failed"
+        calls = _count(count_calls(self._rows), "tool call")
+        counts = f"{_count(len(self._rows), 'event')}, {calls}, {failed} failed"
         span = max(row.occurred_at for row in self._rows) - self._start
         lasted = "" if "~" in self._marks else f", {_duration(span)}"
         told = f": {counts}{lasted}"
@@ -186,6 +187,10 @@ def _references(rows: Sequence[TimelineRow]) -> Iterator[str]:
 def _local(moment: datetime, utc: datetime) -> str:
     days = (moment.date() - utc.astimezone(UTC).date()).days
     return f"{moment:%H:%M:%S}" + (f"{days:+}d" if days else "")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _has_failed(row: TimelineRow) -> bool:

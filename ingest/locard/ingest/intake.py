@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, check_sizes, outgoing
-from locard.schema import RejectedRecord, event_json, parse_event
+from locard.schema import Event, RejectedRecord, event_json, parse_event
 
 Form = Literal["array", "lines"]
 """A JSON array of events, or one event on each line (NDJSON)."""
@@ -121,11 +121,19 @@ def _record(data: bytes) -> OutgoingRecord:
             f"an event of kind {event.kind} is written by Locard itself; send what the agent did",
             "kind_not_accepted",
         )
-    if event.principal_verified:  # a sender cannot vouch for itself
-        event = event.model_copy(update={"principal_verified": False})
+    if event.principal is not None or event.principal_verified:
+        event = _without_claims(event)
     record = outgoing(event, event_json(event))
     check_sizes([record])
     return record
+
+
+def _without_claims(event: Event) -> Event:
+    """Keep what a sender says of its own credential as a claim: the field is the collector's."""
+    claim = {"claimed_principal": event.principal} if event.principal is not None else {}
+    extensions = {**event.extensions, **claim}
+    update = {"principal": None, "principal_verified": False, "extensions": extensions}
+    return event.model_copy(update=update)
 
 
 def _lines(body: bytes) -> Iterable[bytes]:

@@ -7,7 +7,13 @@ from locard.query.output import Format, terminal_width, write_plan, write_rows
 from locard.query.session_table import print_sessions
 from locard.query.sessions import Wanted, events_without_session, find_session, list_sessions
 from locard.query.statements import Answer, run
-from locard.query.timeline import TIMELINE_COLUMNS, TimelineRow, position_of, timeline
+from locard.query.timeline import (
+    TIMELINE_COLUMNS,
+    TimelineRow,
+    count_calls,
+    position_of,
+    timeline,
+)
 from locard.query.views import VIEWS, View
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "Wanted",
     "confine",
     "connect",
+    "count_calls",
     "events_without_session",
     "find_session",
     "list_sessions",

@@ -8,6 +8,7 @@ pass for a field or for another event.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ JSON_COLUMNS: Final = frozenset(
 
 _STEP: Final = "  "
 _BAR: Final = "│ "
+_NAME: Final = re.compile(r"[\w$./@+-]{1,80}")
 
 
 def details(fields: Mapping[str, Any]) -> Iterator[str]:
@@ -33,10 +35,10 @@ def details(fields: Mapping[str, Any]) -> Iterator[str]:
     """
     widest = max(map(width_of, map(one_line, fields)), default=0)
     for name, value in fields.items():
-        told = list(_outline(_parsed(name, value)))
-        title = padded(one_line(name), widest)
-        if len(told) == 1 and not told[0].startswith(_BAR):
-            yield f"{title}{_STEP}{told[0]}"
+        value = _parsed(name, value)
+        told = list(_outline(value))
+        if len(told) == 1 and not _is_structure(value):
+            yield f"{padded(one_line(name), widest)}{_STEP}{told[0]}"
         else:
             yield one_line(name)
             yield from (_STEP + line for line in told)
@@ -58,7 +60,9 @@ def _outline(value: Any) -> Iterator[str]:
             yield from _text(value)
         case dict() if value:
             for key, item in value.items():
-                yield from _member(one_line(str(key)) + ":", item)
+                name = str(key)
+                shown = name if _NAME.fullmatch(name) else one_line(_quoted(name))
+                yield from _member(f"{shown}:", item)
         case list() if value:
             for item in value:
                 yield from _member("-", item)
@@ -68,7 +72,7 @@ def _outline(value: Any) -> Iterator[str]:
 
 def _member(title: str, value: Any) -> Iterator[str]:
     told = list(_outline(value))
-    if len(told) == 1 and not (isinstance(value, dict | list) and value):
+    if len(told) == 1 and not _is_structure(value):
         yield f"{title} {told[0]}"
         return
     yield title
@@ -82,7 +86,15 @@ def _text(text: str) -> Iterator[str]:
     elif _is_plain(text):
         yield told[0]
     else:
-        yield one_line(json.dumps(text, ensure_ascii=False))
+        yield one_line(_quoted(text))
+
+
+def _is_structure(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _is_plain(text: str) -> bool:

@@ -66,7 +66,6 @@ def confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:  # noqa:
     (files,) = connection.execute("SELECT getvariable('lake_files')").fetchone() or ([],)
     connection.execute("SET allowed_paths = $1", [sorted({*files, *map(_literal, files)})])
     connection.execute("SET temp_directory = ''")  # else what is read could be spilled into a file
-    connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

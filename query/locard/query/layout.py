@@ -12,7 +12,7 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 
 _CUT: Final = "…"
-_LOOKED_AT: Final = 8  # characters for each column, beyond which a text is not measured whole
+_LOOKED_AT: Final = 8  # characters for each column, more than any text that is read needs
 
 
 def width_of(text: str) -> int:
@@ -20,14 +20,24 @@ def width_of(text: str) -> int:
     return cell_len(text)
 
 
+def head(text: str, columns: int | None) -> str:
+    """Return as much of a text as could show in so many columns, with `…` for what follows.
+
+    A text may have megabytes; this spares making all of it inert. `None` keeps it whole.
+    """
+    if columns is None or len(text) <= _LOOKED_AT * columns:
+        return text
+    return text[: _LOOKED_AT * columns] + _CUT
+
+
 def cut(text: str, columns: int) -> str:
     """Return the text if it fits, else its beginning and `…`, in at most so many columns."""
-    head = text[: _LOOKED_AT * columns]
-    if len(head) < len(text) and cell_len(head) <= columns:
-        head = text  # it fills little for its length, so only all of it can tell
-    if cell_len(head) <= columns:
+    if cell_len(text) <= columns:
         return text
-    return set_cell_size(head, columns - 1) + _CUT if columns > 0 else ""
+    beginning = text[: 2 * columns]
+    if cell_len(beginning) < columns:  # it fills little for its length
+        beginning = text
+    return set_cell_size(beginning, columns - 1) + _CUT if columns > 0 else ""
 
 
 def cut_middle(text: str, columns: int) -> str:
@@ -39,10 +49,7 @@ def cut_middle(text: str, columns: int) -> str:
         return text
     if columns < 5:
         return cut(text, columns)
-    at_end = (columns - 1) // 2
-    end = text[-at_end:]
-    while cell_len(end) > at_end:
-        end = end[1:]
+    end = text[-((columns - 1) // 2) :]  # at most columns - 1 wide, since none fills over two
     return set_cell_size(text, columns - 1 - cell_len(end)) + _CUT + end
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TextIO
 
 from locard.query.inert import csv_cell, lines, one_line
-from locard.query.layout import cut, cut_middle, padded, shares, width_of
+from locard.query.layout import cut, cut_middle, head, padded, shares, width_of
 from locard.query.values import distinct, human, json_text, plain
 
 __all__ = ["Format", "Shape", "plain", "terminal_width", "write_plan", "write_rows"]
@@ -145,10 +145,7 @@ def _blocks(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Ite
 
 
 def _cell(value: Any, width: int | None) -> str:
-    text = human(value)
-    if width is not None and len(text) > 8 * width:
-        text = text[: 8 * width] + "…"  # a text may have megabytes, and none of that would show
-    return one_line(text)
+    return one_line(head(human(value), width))
 
 
 def _all_numbers(values: Iterable[Any]) -> bool:

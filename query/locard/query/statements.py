@@ -72,10 +72,7 @@ def run(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[Answer]:
         CannotContinue: there is no statement, one does not only read, or it failed.
     """
     with errors_told():
-        try:
-            statements = connection.extract_statements(text)
-        except ValueError:  # a kind of statement that DuckDB's own client does not know
-            raise CannotContinue(_ONLY_READS) from None
+        statements = connection.extract_statements(text)
     if not statements:
         raise CannotContinue("there is no statement; `SELECT * FROM views` lists what can be asked")
     for statement in statements:
@@ -84,8 +81,7 @@ def run(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[Answer]:
         with errors_told():
             result = connection.execute(statement)
         columns = [column[0] for column in result.description or ()]
-        is_plan = statement.type == duckdb.StatementType.EXPLAIN
-        yield Answer(columns, _rows(result), is_plan)
+        yield Answer(columns, _rows(result), _kind(statement) == duckdb.StatementType.EXPLAIN)
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -96,7 +92,7 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 
 def _check(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
     """Return if the statement only reads."""
-    match statement.type:
+    match _kind(statement):
         case duckdb.StatementType.SELECT:
             candidates = [statement.query]
         case duckdb.StatementType.EXPLAIN:
@@ -115,6 +111,14 @@ def _check(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -
                 return
             raise CannotContinue(f"{_ONLY_READS}; `{one_line(found)}` is something else")
     raise CannotContinue(_ONLY_READS)
+
+
+def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    """Return the kind of a statement, `None` where DuckDB's own client does not know it."""
+    try:
+        return statement.type
+    except ValueError:
+        return None
 
 
 def _explained(query: str) -> list[str]:
@@ -156,8 +160,6 @@ def _forbidden_here(item: dict[str, Any]) -> str | None:
     kind = item.get("type")
     if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:
         return kind.removesuffix("_NODE").removesuffix("_QUERY")
-    if "info_type" in item:
-        return str(item["info_type"]).removesuffix("_INFO")
     if kind == "TABLE_FUNCTION":
         name = str(item.get("function", {}).get("function_name")).lower()
         return None if name in _TABLE_FUNCTIONS else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +72,21 @@ def timeline(connection: duckdb.DuckDBPyConnection, session_id: str) -> list[Tim
         if event["kind"] == "tool_call" and event["call_id"] and event["tool_name"]
     }
     return [_row(dict(event), tools) for event in in_causal_order(events)]
+
+
+def count_calls(rows: Sequence[TimelineRow]) -> int:
+    """Return how many tool calls the rows show, counted as the view `tool_calls` does.
+
+    A call may be seen in several places, and sources use an id twice.
+    """
+    seen: Counter[tuple[str, str | None]] = Counter()
+    for row in rows:
+        if row.kind == "tool_call":
+            seen[row.fields.get("call_id") or row.event_id, row.fields.get("sighting")] += 1
+    calls: dict[str, int] = {}
+    for (call_id, _), count in seen.items():
+        calls[call_id] = max(count, calls.get(call_id, 0))
+    return sum(calls.values())
 
 
 def position_of(rows: Sequence[TimelineRow], given: str) -> int:

@@ -18,7 +18,7 @@ TOOL_CALLS: Final = View(
     WITH told AS (
         SELECT *,
             CASE WHEN session_id IS NULL THEN coalesce(trace_id, collector_id, '') END AS scope,
-            coalesce(call_id, event_id) AS call_key,
+            coalesce('call ' || call_id, 'event ' || event_id) AS call_key,
             CASE sighting WHEN 'executed' THEN 0 WHEN 'server' THEN 1
                 WHEN 'client' THEN 2 ELSE 3 END AS rank
         FROM events WHERE kind IN ('tool_call', 'tool_result', 'decision')
@@ -29,9 +29,9 @@ TOOL_CALLS: Final = View(
         ) AS nth
         FROM told
     ), paired AS (
-        SELECT *, least(nth, max(nth) FILTER (kind = 'tool_call') OVER (
+        SELECT *, least(nth, coalesce(max(nth) FILTER (kind = 'tool_call') OVER (
             PARTITION BY session_id, scope, call_key
-        )) AS nth_call
+        ), 0)) AS nth_call
         FROM numbered
     ), merged AS (
         SELECT session_id, scope, call_key, nth_call,
@@ -54,7 +54,7 @@ TOOL_CALLS: Final = View(
                     'error_message': error_message},
                 (outcome <> 'ok', occurred_at, event_id)
             ) FILTER (kind = 'tool_result') AS answer
-        FROM paired WHERE nth_call IS NOT NULL
+        FROM paired WHERE nth_call > 0
         GROUP BY ALL
     )
     SELECT * EXCLUDE (scope, call_key, nth_call, outcomes, answer),

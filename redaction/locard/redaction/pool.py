@@ -16,7 +16,14 @@ from typing import Final
 
 from locard.redaction.redacted import FailedRedaction, RedactedEvent, RedactionResult
 from locard.redaction.worker import SECONDS_TO_START, EventRedactor, Worker
-from locard.schema import CannotContinue, Event, RedactionRecord, event_json, parse_event
+from locard.schema import (
+    CannotContinue,
+    Event,
+    RedactionRecord,
+    RejectedRecord,
+    event_json,
+    parse_event,
+)
 
 DEFAULT_SECONDS_PER_EVENT: Final = 30.0
 _NEVER: Final = float("inf")
@@ -214,4 +221,7 @@ def _result(event: Event, message: tuple[bytes, bytes] | None) -> RedactionResul
     if message is None:
         return FailedRedaction(event, "redaction_error")
     redacted, record = message
-    return RedactedEvent(parse_event(redacted), RedactionRecord.model_validate_json(record))
+    try:
+        return RedactedEvent(parse_event(redacted), RedactionRecord.model_validate_json(record))
+    except RejectedRecord:  # what redaction made of it is no event any more
+        return FailedRedaction(event, "redaction_error")

@@ -1,7 +1,8 @@
 """Redaction of one event: walk its content fields, replace values, keep keys and types.
 
-JSON is walked and never scanned as text, since escapes such as `\\n` would both hide values and
-invent some. A key stays unless it is itself a finding, and gives context to its value.
+JSON is walked, also JSON in a string, and never scanned as text, since escapes such as `\\n` would
+both hide values and invent some. A key stays unless it is itself a finding, and gives context to its
+value.
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ from typing import Any, Final
 from locard.redaction.analyzer import engine_version
 from locard.redaction.policy import RedactionPolicy
 from locard.redaction.text import Span, TextRedactor
-from locard.schema import EVENT_TYPE_OF_KIND, EventCore, Finding, RedactionRecord, content_fields
+from locard.schema import (
+    EVENT_TYPE_OF_KIND,
+    KNOWN_PART_TYPES,
+    EventCore,
+    Finding,
+    JsonError,
+    RedactionRecord,
+    canonical_bytes,
+    content_fields,
+    parse_json,
+)
 
-# Names of the structure of a message, not of what it says; identifiers among them must stay equal
-# to those in the core, or a call could not be paired with its result.
-_STRUCTURE: Final = frozenset({"type", "trust", "id"})
+_PARTS_WITH_CALL_ID: Final = ("tool_call", "tool_call_response")
 _MESSAGE_FIELDS: Final = frozenset({"messages"})
 _FEWEST_DIGITS: Final = 7  # of a number that may be somebody's; shorter ones are amounts and counts
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -71,13 +80,12 @@ class _Walk:
 
     def messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Walk messages as the schema defines them; below a part everything is payload."""
-        return [
-            {
-                name: [self._part(part) for part in value] if name == "parts" else self.value(value)
-                for name, value in message.items()
-            }
-            for message in messages
-        ]
+        walked = []
+        for message in messages:
+            parts = [self._part(part) for part in message.get("parts", ())]
+            rest = self._object({k: v for k, v in message.items() if k != "parts"})
+            walked.append(rest | ({"parts": parts} if "parts" in message else {}))
+        return walked
 
     def value(self, value: Any, context: tuple[str, ...] = ()) -> Any:
         """Walk any JSON value; `context` are the words of the key that it stands under."""
@@ -90,10 +98,15 @@ class _Walk:
         return self._number(value, context)
 
     def _part(self, part: dict[str, Any]) -> dict[str, Any]:
-        structure = {name: value for name, value in part.items() if name in _STRUCTURE}
-        return self._object({k: v for k, v in part.items() if k not in structure}) | structure
+        kept = {name: value for name, value in part.items() if _is_structure(name, value, part)}
+        return self._object({k: v for k, v in part.items() if k not in kept}) | kept
 
     def _text(self, text: str, context: tuple[str, ...]) -> str:
+        nested = _json_in(text)
+        if nested is not None:
+            before = len(self.found)
+            walked = self.value(nested)
+            return canonical_bytes(walked).decode() if len(self.found) > before else text
         redacted, spans = self._texts.redact(text, context)
         self.found += spans
         return redacted
@@ -114,6 +127,30 @@ class _Walk:
                 name += "'"
             result[name] = self.value(item, words_of(key))
         return result
+
+
+def _is_structure(name: str, value: Any, part: dict[str, Any]) -> bool:
+    """Say whether a field of a part is of its structure, and not of what it says.
+
+    The id of a call must stay equal to the one in the core, or the call could not be paired with
+    its result. All else that a sender can choose is payload.
+    """
+    if name == "id":
+        return isinstance(value, str) and part.get("type") in _PARTS_WITH_CALL_ID
+    return name == "trust" or (name == "type" and value in KNOWN_PART_TYPES)
+
+
+def _json_in(text: str) -> Any:
+    """Return the object or array that a text is, or `None` where it is none.
+
+    Scanned as text its escapes would hide values and invent others.
+    """
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return parse_json(text.encode())
+    except (JsonError, UnicodeEncodeError):
+        return None
 
 
 @lru_cache(4096)

@@ -125,15 +125,32 @@ def disjoint(spans: Sequence[Span]) -> tuple[Span, ...]:
     Where two overlap the surer one keeps its whole range, then the longer, and the other one keeps
     what is left: dropping it would leave part of its value readable.
     """
+    return tuple(span for group in _overlapping(spans) for span in _parted(group))
+
+
+def _overlapping(spans: Sequence[Span]) -> Iterator[list[Span]]:
+    """Yield groups of spans, in order, of which none overlaps with one of another group."""
+    group: list[Span] = []
+    end = 0
+    for span in sorted(set(spans), key=lambda s: (s.start, s.end, s.entity_type, s.score)):
+        if group and span.start >= end:
+            yield group
+            group = []
+        group.append(span)
+        end = max(end, span.end) if len(group) > 1 else span.end
+    if group:
+        yield group
+
+
+def _parted(group: list[Span]) -> list[Span]:
+    """Return the spans of one group without overlap, in order."""
     placed: list[Span] = []
-    for span in sorted(
-        set(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.entity_type)
-    ):
+    for span in sorted(group, key=lambda s: (-s.score, s.start - s.end, s.start, s.entity_type)):
         pieces = [span]
         for other in placed:
             pieces = [rest for piece in pieces for rest in _minus(piece, other)]
         placed += pieces
-    return tuple(sorted(placed, key=lambda s: s.start))
+    return sorted(placed, key=lambda s: s.start)
 
 
 def _minus(span: Span, other: Span) -> Iterator[Span]:

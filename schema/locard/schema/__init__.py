@@ -21,6 +21,7 @@ from locard.schema.bodies import (
 )
 from locard.schema.canonical import canonical_bytes
 from locard.schema.content import (
+    KNOWN_PART_TYPES,
     Absence,
     History,
     Message,
@@ -74,6 +75,7 @@ from locard.schema.times import UtcTime, rfc3339, utc_now
 __all__ = [
     "EVENT_TYPE_OF_KIND",
     "KINDS",
+    "KNOWN_PART_TYPES",
     "LAKE_FORMAT",
     "LAKE_FORMAT_KEY",
     "MAX_DEPTH",

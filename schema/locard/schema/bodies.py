@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue
 
-from locard.schema.content import History, Message, Record, Trust
+from locard.schema.content import Count, History, Message, Record, Trust
 
 T = TypeVar("T")
 
@@ -98,10 +98,10 @@ class AccountingBody(Record):
     """A collector's statement of what it sent in one incarnation."""
 
     statement: Literal["open", "interval", "close"]
-    first_seq: int | None = None
-    last_seq: int | None = None
-    count: int | None = None
-    declared_drops: int | None = None
+    first_seq: Count | None = None
+    last_seq: Count | None = None
+    count: Count | None = None
+    declared_drops: Count | None = None
     signing_key_id: str | None = None
     signature: str | None = None
 
@@ -110,7 +110,7 @@ class AccessBody(Record):
     """Somebody read, exported, unmasked or administered evidence, or was refused."""
 
     action: str = Field(min_length=1)
-    row_count: int | None = None
+    row_count: Count | None = None
     case_id: str | None = None
     query: Content[str | None] = None
     purpose: Content[str | None] = None

@@ -18,6 +18,10 @@ Absence = Literal["not_captured", "redacted_upstream", "erased"]
 """Why a content field has no value. Empty is not absent: that is the value `""` or `[]`."""
 
 
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+"""A number of things: what every reader of JSON keeps exact, and what a column can hold."""
+
+
 class Record(BaseModel):
     """What every stored structure shares: strict types, no change after construction.
 
@@ -106,7 +110,7 @@ KnownPart = Annotated[
 ]
 
 _KNOWN_PARTS: Final[tuple[type[Record], ...]] = get_args(get_args(KnownPart)[0])
-_KNOWN_TYPES: Final = frozenset(
+KNOWN_PART_TYPES: Final = frozenset(
     get_args(part.model_fields["type"].annotation)[0] for part in _KNOWN_PARTS
 )
 
@@ -121,7 +125,7 @@ class OtherPart(Record):
     @classmethod
     def _must_be_unknown(cls, value: str) -> str:
         """A malformed part of a known type is an error, not something else."""
-        if value in _KNOWN_TYPES:
+        if value in KNOWN_PART_TYPES:
             raise ValueError("the part lacks a field that its type requires")
         return value
 
@@ -139,7 +143,7 @@ class Message(Record):
 
 
 MESSAGE_FIELD_NAMES: Final = frozenset(Message.model_fields).union(
-    _KNOWN_TYPES, *(part.model_fields for part in _KNOWN_PARTS)
+    KNOWN_PART_TYPES, *(part.model_fields for part in _KNOWN_PARTS)
 )
 """The names that the structure of a message can have: what may be told of it without quoting it."""
 
@@ -152,4 +156,4 @@ class History(Record):
     """
 
     through: UUID
-    messages: int = Field(ge=0)
+    messages: Count

@@ -31,7 +31,7 @@ from locard.schema.bodies import (
     content_fields,
 )
 from locard.schema.canonical import canonical_bytes
-from locard.schema.content import MESSAGE_FIELD_NAMES, Absence, Record
+from locard.schema.content import MESSAGE_FIELD_NAMES, Absence, Count, Record
 from locard.schema.errors import RejectedRecord
 from locard.schema.json_rules import CanonicalError, JsonError
 from locard.schema.strict_json import parse_json
@@ -58,7 +58,7 @@ class EventCore(Record):
 
     collector_id: str | None = None
     incarnation: str | None = None
-    seq: int | None = Field(default=None, ge=0, lt=2**53)
+    seq: Count | None = None
     lane: Lane
 
     workflow_id: str | None = None
@@ -81,11 +81,11 @@ class EventCore(Record):
     request_model: str | None = None
     response_model: str | None = None
     response_id: str | None = None
-    input_tokens: int | None = Field(default=None, ge=0, lt=2**53)
-    output_tokens: int | None = Field(default=None, ge=0, lt=2**53)
-    cache_read_input_tokens: int | None = Field(default=None, ge=0, lt=2**53)
-    cache_creation_input_tokens: int | None = Field(default=None, ge=0, lt=2**53)
-    reasoning_output_tokens: int | None = Field(default=None, ge=0, lt=2**53)
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    reasoning_output_tokens: Count | None = None
     finish_reasons: tuple[str, ...] = ()
     parameters: Content[JsonValue] = None
 
@@ -256,20 +256,46 @@ def event_json_schema() -> dict[str, Any]:
 
 
 def with_unknown_fields_kept(event: Event) -> Event:
-    """Move fields that this version does not know into `extensions`, under their JSON Pointer."""
-    if not event.model_extra and not event.body.model_extra:
+    """Move fields that this version does not know into `extensions`, under their JSON Pointer.
+
+    There they are content, and redacted. Unknown fields of a message or a part stay where they are,
+    since a message is content as a whole.
+
+    Raises:
+        RejectedRecord: they are nested so deep that `extensions` could not be read again.
+    """
+    history = getattr(event.body, "history", None)
+    unknown = {
+        "/": event.model_extra,
+        "/body/": event.body.model_extra,
+        "/body/history/": history.model_extra if history else None,
+    }
+    if not any(unknown.values()):
         return event
     extensions = dict(event.extensions)
-    for prefix, extra in (("/", event.model_extra), ("/body/", event.body.model_extra)):
+    for prefix, extra in unknown.items():
         for name, value in (extra or {}).items():
             key = prefix + name.replace("~", "~0").replace("/", "~1")
             while key in extensions:  # a source may have used the very name; keep both
                 key += "'"
             extensions[key] = value
-    known = {name: getattr(event, name) for name in type(event).model_fields}
-    body = {name: getattr(event.body, name) for name in type(event.body).model_fields}
-    known |= {"body": type(event.body).model_construct(**body), "extensions": extensions}
-    return type(event).model_construct(**known)
+    body = _known_fields(event.body)
+    if history:
+        body["history"] = type(history).model_construct(**_known_fields(history))
+    known = _known_fields(event) | {
+        "body": type(event.body).model_construct(**body),
+        "extensions": extensions,
+    }
+    moved = type(event).model_construct(**known)
+    try:
+        event_canonical_bytes(moved)
+    except CanonicalError as error:
+        raise RejectedRecord(f"unknown fields: {error}", f"json_{error.reason}") from None
+    return moved
+
+
+def _known_fields(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in type(record).model_fields}
 
 
 def _describe(error: ValidationError) -> str:
