@@ -85,6 +85,8 @@ BAD_SETTINGS = {
     "variable": ({"LOCARD_BATCH_ROWS": "many"}, None, "batch_rows"),
     "below the minimum": ({"LOCARD_REDACTION_WORKERS": "0"}, None, "redaction_workers"),
     "in the file": ({}, "batch_seconds = 'soon'", "batch_seconds"),
+    "retention without end": ({"LOCARD_RETENTION_HOURS": "inf"}, None, "retention_hours"),
+    "file that is no text": ({}, b"lake = '\xff'", "locard.toml cannot be read"),
     "file that is no TOML": ({}, "batch_seconds = = 1", "locard.toml cannot be read"),
     "unknown key in the file": ({}, "redaction = false", "redaction"),
 }
@@ -97,7 +99,8 @@ def test_a_setting_that_is_not_allowed_is_named(tmp_path, variables, file, named
     """A wrong value stops at the start, with the name of its key."""
     if file:
         (tmp_path / ".locard").mkdir()
-        (tmp_path / ".locard" / "locard.toml").write_text(file)
+        data = file if isinstance(file, bytes) else file.encode()
+        (tmp_path / ".locard" / "locard.toml").write_bytes(data)
 
     assert named in told(locard("sessions", cwd=tmp_path, **variables))
 
@@ -170,6 +173,56 @@ def test_quarantined_records_are_listed(tmp_path):
 
     assert json.loads(done.stdout)["error_class"] == "json_syntax"
     assert "CANARY" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_finding(tmp_path):
+    """`locard … | head` is done, whatever was left to print."""
+    lake = tmp_path / ".locard" / "lake"
+    LakeWriter(lake)
+    statement = "SELECT range, repeat('x', 100) FROM range(100000)"
+    command = [sys.executable, "-m", "locard.cli", "sql", statement, "--format", "jsonl"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+
+    assert process.returncode == 0
+
+
+def test_a_statement_that_never_ends_can_be_interrupted(tmp_path):
+    """Ctrl-C ends a query at once, also one that DuckDB would never come back from."""
+    LakeWriter(tmp_path / ".locard" / "lake")
+    endless = (
+        "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range > b.range"
+    )
+    command = [sys.executable, "-m", "locard.cli", "sql", f"SELECT 1; {endless}"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.read(1)  # the first answer is there, so the second is being computed
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+
+    assert process.returncode == -signal.SIGINT
+
+
+def test_names_of_files_cannot_speak_to_the_terminal(tmp_path):
+    """A file name with an escape sequence or a line break is shown and does nothing."""
+    runs = tmp_path / "a\x1b]0;owned\x07\nlocard: forged.jsonl"
+    runs.write_text("no json\n")
+    done = locard("import", "openai-messages", str(runs), cwd=tmp_path)
+    missing = locard("import", "openai-messages", f"{runs}.gone", cwd=tmp_path)
+
+    for told_of in (done.stdout + done.stderr, missing.stderr):
+        assert "\x1b" not in told_of
+        assert "\x07" not in told_of
+        assert not [line for line in told_of.splitlines() if line.startswith("locard: forged")]
+
+
+def test_an_empty_variable_is_as_good_as_none(tmp_path):
+    """Compose files set variables to nothing; that must not put the lake into this directory."""
+    line = told(locard("sessions", cwd=tmp_path, LOCARD_LAKE="", LOCARD_KAFKA=""))
+
+    assert "no lake at .locard/lake" in line
 
 
 def test_a_traceback_is_shown_when_asked_for(tmp_path):

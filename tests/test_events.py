@@ -177,7 +177,7 @@ def test_every_number_of_an_event_fits_its_column():
 def test_unknown_fields_too_deep_to_be_read_again_are_refused():
     """What is accepted can be decoded later, also after an unknown field has moved."""
     deep: Any = 1
-    for _ in range(198):
+    for _ in range(199):
         deep = [deep]
 
     with pytest.raises(RejectedRecord) as refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -518,3 +519,14 @@ def test_an_event_is_named_by_its_number_its_id_or_the_beginning_of_it():
     ):
         with pytest.raises(CannotContinue, match=reason):
             position_of(rows, given_)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_times_at_the_ends_of_the_calendar_can_be_shown_in_any_zone(zone):
+    """An event with an absurd time does not make its session unreadable."""
+    ends = (datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    rows = [replace(shown("x", "y"), occurred_at=moment) for moment in ends]
+
+    text = view(rows, ZoneInfo(zone))
+    assert "0001-01-01 00:00:00.000" in text
+    assert "9999-12-31 23:59:59.999" in text

@@ -15,4 +15,6 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started us
+        sys.exit(2)
     sys.exit(run())

@@ -54,7 +54,12 @@ for command in (demo, up, collect, consume, serve, import_, sessions, timeline, 
 def run() -> int:
     """Run the command line and return its exit status."""
     try:
-        status = locard.main(standalone_mode=False)
+        # Not `locard.main()`, which ends the program by itself on a closed pipe, with status 1.
+        with locard.make_context("locard", sys.argv[1:]) as context:
+            status = locard.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ended:  # --help, --version
+        return ended.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("locard: interrupted; the same command goes on where this one stopped", err=True)
         return INTERRUPTED
@@ -74,7 +79,9 @@ def run() -> int:
 
 
 def _told(message: str) -> int:
+    from locard.query.inert import one_line  # only now: it brings the whole of `query`
+
     if "--debug" in sys.argv:
         traceback.print_exc()
-    click.echo(f"locard: {message}", err=True)
+    click.echo(f"locard: {one_line(message)}", err=True)
     return COULD_NOT

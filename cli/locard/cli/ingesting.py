@@ -48,12 +48,13 @@ def import_(settings: Settings, format_name: str, files: tuple[Path, ...], no_co
 def _append(settings: Settings, format_name: str, files: tuple[Path, ...]) -> int:
     """Append the runs of each file to the event log, and return the exit status."""
     from locard.ingest.importers.files import Ledger, UnreadableFile, import_file
+    from locard.query.inert import one_line
 
     status = 0
     progress = progress_line()
 
     def show(report: ImportReport) -> None:
-        progress(f"{report.path.name}: {report.runs} runs, {report.events} events")
+        progress(f"{one_line(report.path.name)}: {report.runs} runs, {report.events} events")
 
     with (
         log_writer(settings) as writer,
@@ -65,7 +66,7 @@ def _append(settings: Settings, format_name: str, files: tuple[Path, ...]) -> in
                     path, format_name, writer, ledger, observed_at=utc_now(), on_progress=show
                 )
             except UnreadableFile as error:
-                click.echo(f"locard: {error}", err=True)
+                click.echo(f"locard: {one_line(str(error))}", err=True)
                 status = 2
                 continue
             finally:
@@ -77,18 +78,18 @@ def _append(settings: Settings, format_name: str, files: tuple[Path, ...]) -> in
 
 def _tell(report: ImportReport) -> None:
     """Say what became of a file: the counts to stdout, what to look at to stderr."""
+    from locard.query.inert import one_line
+
+    path = one_line(str(report.path))
     known = f", {report.known_runs} runs known from before" if report.known_runs else ""
     click.echo(
-        f"{report.path}: {report.runs} runs, {report.events} events, "
-        f"{report.rejected} rejects{known}"
+        f"{path}: {report.runs} runs, {report.events} events, {report.rejected} rejects{known}"
     )
     for notice, count in sorted(report.notices.items()):
-        place = f"{report.path}:{report.noticed_at[notice]}"
+        place = f"{path}:{report.noticed_at[notice]}"
         click.echo(f"  {place}: note: {notice} ({count} in this file)", err=True)
     for reject in report.rejects[:MOST_REJECTS_SHOWN]:
-        click.echo(
-            f"  {report.path}:{reject.line}: {reject.error_class}: {reject.reason}", err=True
-        )
+        click.echo(f"  {path}:{reject.line}: {reject.error_class}: {reject.reason}", err=True)
     rest = report.rejected - MOST_REJECTS_SHOWN
     if rest > 0:
         click.echo(f"  and {rest} more rejects", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from datetime import tzinfo
@@ -42,7 +43,7 @@ def format_options(command: Command) -> Command:
 @click.option("--tool", help="Only sessions that called this tool.")
 @click.option("--since", help="Only sessions active since: 2026-05-04, 2026-05-04T09:32Z or 2h.")
 @click.option("--until", help="Only sessions begun until; a day counts whole. UTC, as --since.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
+@click.option("--limit", type=click.IntRange(1, 2**31), help="At most so many, the newest.")
 @format_options
 @click.pass_obj
 def sessions(
@@ -153,6 +154,9 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
 
     stream = _stdout()
     width = width or terminal_width(stream)
+    # A statement may run for ever inside DuckDB, where Python's own Ctrl-C is not heard. Nothing
+    # here is left half done: the statement only reads.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with connect(settings.lake_path) as connection:
         confine(connection, settings.lake_path)
         for number, answer in enumerate(run(connection, statement)):

@@ -22,7 +22,9 @@ DEFAULT_HOME = Path(".locard")
 class Settings(BaseSettings):
     """Everything that can be configured; `docs/configuration.md` says what each key is worth."""
 
-    model_config = SettingsConfigDict(env_prefix="LOCARD_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LOCARD_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     home: Path = Field(DEFAULT_HOME, description="Where log, lake, keys and quarantine are kept.")
     lake: Path | None = Field(None, description="The lake, where it is not `lake` in the home.")
@@ -37,7 +39,10 @@ class Settings(BaseSettings):
         10, gt=0, description="How long Kafka may take to answer when a command starts."
     )
     retention_hours: float = Field(
-        24, gt=0, description="How long the event log keeps what redaction has not seen."
+        24,
+        gt=0,
+        le=100_000,
+        description="How long the event log keeps what redaction has not seen.",
     )
     collector_token: SecretStr | None = Field(
         None, description="What senders of events must present to the collector."
@@ -93,5 +98,5 @@ def load_settings(home: Path | None) -> Settings:
             f"configuration key `{key}`: {first['msg']}; correct LOCARD_{key.upper()} or `{key}` "
             "in locard.toml"
         ) from None
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise CannotContinue(f"locard.toml cannot be read: {error}; correct it") from error

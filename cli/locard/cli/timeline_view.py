@@ -124,7 +124,7 @@ class _Table:
     def line(self, index: int) -> Iterator[Piece]:
         """Yield the pieces of one row's line, each with its style."""
         row = self._rows[index]
-        clock = f"{row.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        clock = row.occurred_at.astimezone(UTC).isoformat(" ", "milliseconds")[:23]
         yield padded(str(index + 1), self._number, right=True) + " ", "dim"
         yield self._marks[index].rjust(self._mark), "dim"
         yield f"{clock[11:] if self._width is not None else clock} ", ""
@@ -151,7 +151,7 @@ class _Table:
 
     def _local_times(self) -> list[str]:
         """Return each row's local time; nothing where it is UTC anyway, or was made up."""
-        moments = [row.occurred_at.astimezone(self._zone) for row in self._rows]
+        moments = [_in_zone(row.occurred_at, self._zone) for row in self._rows]
         if "~" in self._marks or not any(moment.utcoffset() for moment in moments):
             return ["" for _ in moments]
         return [
@@ -159,7 +159,7 @@ class _Table:
         ]
 
     def _zone_name(self) -> str:
-        names = {row.occurred_at.astimezone(self._zone).tzname() or "local" for row in self._rows}
+        names = {_in_zone(row.occurred_at, self._zone).tzname() or "local" for row in self._rows}
         return one_line(names.pop()) if len(names) == 1 else "local"
 
 
@@ -182,6 +182,14 @@ def _references(rows: Sequence[TimelineRow]) -> Iterator[str]:
         call = calls.get(call_id or "") if row.kind == "tool_result" else None
         number = "" if call in (None, index - 1) else f"#{call + 1} "
         yield "" if call is None else f"└ {number}"
+
+
+def _in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Return the moment in that zone; as it is where the calendar there has no such year."""
+    try:
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError, OSError):
+        return moment
 
 
 def _local(moment: datetime, utc: datetime) -> str:

@@ -45,7 +45,8 @@ PLAIN_SHAPE: Final = Shape()
 
 def terminal_width(stream: TextIO) -> int | None:
     """Return the width of the terminal that the stream goes to, `None` where it is no terminal."""
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+    # COLUMNS=0 is what some shells set where they do not know.
+    return shutil.get_terminal_size().columns or None if stream.isatty() else None
 
 
 def write_rows(

@@ -1,8 +1,8 @@
 """Redaction of one event: walk its content fields, replace values, keep keys and types.
 
 JSON is walked, also JSON in a string, and never scanned as text, since escapes such as `\\n` would
-both hide values and invent some. A key stays unless it is itself a finding, and gives context to its
-value.
+both hide values and invent some. A key stays unless it is itself a finding, and gives context to
+its value.
 """
 
 from __future__ import annotations
