@@ -141,6 +141,11 @@ def test_importing_beside_a_running_consumer_is_no_failure(tmp_path):
     assert "a running consumer brings the events into the lake" in done.stderr
 
 
+def heed_interrupts() -> None:
+    """Undo that a shell starts what runs in its background with Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_command_says_how_to_go_on(tmp_path):
     """Ctrl-C is one line and the shell's status for it, and no process speaks over it."""
     runs = tmp_path / "runs.jsonl"
@@ -149,7 +154,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "locard.cli", "import", "openai-messages", str(runs)]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=heed_interrupts,
     ) as process:  # fmt: skip
         assert process.stdout
         assert "3000 runs" in process.stdout.readline()

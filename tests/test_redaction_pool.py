@@ -88,16 +88,18 @@ def test_a_redactor_that_cannot_start_stops_everything():
             collect(pool, 1)
 
 
-def test_a_process_that_dies_while_idle_is_replaced(pool):
+def test_a_process_that_dies_while_idle_is_replaced():
     """The system may kill a process that does nothing; the next event does not notice."""
-    pool.submit([event(), event()])
-    collect(pool, 2)
-    for child in multiprocessing.active_children():
-        child.kill()
-        child.join()
-    pool.submit([event()])
+    before = set(multiprocessing.active_children())
+    with RedactionPool(FaultyRedactor) as pool:
+        pool.submit([event(), event()])
+        collect(pool, 2)
+        for child in set(multiprocessing.active_children()) - before:
+            child.kill()
+            child.join()
+        pool.submit([event()])
 
-    assert isinstance(collect(pool, 1)[0], RedactedEvent)
+        assert isinstance(collect(pool, 1)[0], RedactedEvent)
 
 
 def test_collecting_without_work_returns_at_once(pool):
