@@ -106,17 +106,23 @@ def test_a_zombie_cannot_publish_what_another_owner_has_published(path):
     assert len(stored(path)) == 3
 
 
-def test_a_zombie_that_races_the_commit_is_fenced_by_delta(path, monkeypatch):
-    """Where the check came before the other's commit, the commit itself is refused."""
-    first, zombie = LakeWriter(path), LakeWriter(path)
-    write_file = zombie._write_file
+def race(monkeypatch, slow: LakeWriter, fast: LakeWriter) -> None:
+    """Let `fast` publish partition 0 after `slow` has written its file and before it commits."""
+    write_file = slow._write_file
 
-    def other_is_faster(segments, now):
+    def fast_is_first(segments, now):
         added = write_file(segments, now)
-        first.publish([segment(0, 3)], NOW)
+        fast.publish([segment(0, 3)], NOW)
         return added
 
-    monkeypatch.setattr(zombie, "_write_file", other_is_faster)
+    monkeypatch.setattr(slow, "_write_file", fast_is_first)
+
+
+def test_a_zombie_that_races_the_commit_is_fenced_by_delta(path, monkeypatch):
+    """Where the check came before the other's commit, the commit itself is refused."""
+    zombie = LakeWriter(path)
+    race(monkeypatch, zombie, LakeWriter(path))
+
     with pytest.raises(Fenced):
         zombie.publish([segment(0, 2)], NOW)
     assert len(stored(path)) == 3
@@ -124,15 +130,8 @@ def test_a_zombie_that_races_the_commit_is_fenced_by_delta(path, monkeypatch):
 
 def test_consumers_of_different_partitions_do_not_disturb_each_other(path, monkeypatch):
     """A commit that raced one of another partition is made all the same."""
-    first, second = LakeWriter(path), LakeWriter(path)
-    write_file = second._write_file
-
-    def other_is_faster(segments, now):
-        added = write_file(segments, now)
-        first.publish([segment(0, 3)], NOW)
-        return added
-
-    monkeypatch.setattr(second, "_write_file", other_is_faster)
+    second = LakeWriter(path)
+    race(monkeypatch, second, LakeWriter(path))
     second.publish([segment(0, 2, partition=1)], NOW)
 
     assert len(stored(path)) == 5

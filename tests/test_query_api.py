@@ -13,12 +13,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from locard.ingest.lake import LakeWriter
-from locard.ingest.segments import Position, Row, Segment
+from lakes import publish
 from locard.query import connect, timeline
 from locard.query.api import query_app
 from locard.schema import Event, rfc3339
-from making import event, redacted, said
+from making import event, said
 from servers import TOKEN, serving
 
 NOW = datetime(2026, 5, 4, 9, 40, tzinfo=UTC)
@@ -37,18 +36,6 @@ def client(lake) -> Iterator[httpx.Client]:
     """A client of the API on the lake."""
     with serving(query_app(lake, TOKEN)) as client:
         yield client
-
-
-def publish(lake: Path, *events: Event) -> None:
-    """Add events to the lake, as redaction would hand them on."""
-    writer = LakeWriter(lake)
-    first = writer.next_offsets("topic", [0]).get(0, 0)
-    segment = Segment("topic", 0, first, first)
-    for offset, plain in enumerate(events, first):
-        position = Position("topic", 0, offset)
-        segment.rows.append(Row(position, redacted(plain)))
-        segment.advance(position)
-    writer.publish([segment], NOW)
 
 
 def prompt(text: str, session_id: str = "s1", minute: int = 0) -> Event:

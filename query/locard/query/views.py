@@ -13,11 +13,9 @@ from typing import Final
 from locard.query.text_view import TEXTS
 from locard.query.tool_call_view import TOOL_CALLS
 from locard.query.view import View
+from locard.schema import TOKEN_PATTERN
 
-__all__ = ["TOKEN_PATTERN", "VIEWS", "View"]
-
-TOKEN_PATTERN: Final = "‹[A-Z][A-Z0-9_]*:k[0-9]+:[0-9a-f]{16}›"  # noqa: S105 - a pattern of pseudonyms
-
+__all__ = ["VIEWS", "View"]
 
 _COLUMNS: Final = {
     "kind": (

@@ -14,7 +14,9 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Final
 
-TOKEN: Final = re.compile(r"‹([A-Z][A-Z0-9_]*):(k[0-9]+):([0-9a-f]{16})›")
+from locard.schema import TOKEN_PATTERN
+
+TOKEN: Final = re.compile(TOKEN_PATTERN)
 """Recognises a token in text; the groups are entity type, key id and digest."""
 
 _NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")

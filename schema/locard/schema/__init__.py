@@ -68,7 +68,7 @@ from locard.schema.events import (
 from locard.schema.ids import derived_event_id, new_event_id
 from locard.schema.json_rules import MAX_DEPTH, CanonicalError, JsonError, JsonValue
 from locard.schema.lake_format import LAKE_FORMAT, LAKE_FORMAT_KEY, check_lake_format
-from locard.schema.redactions import Finding, RedactionRecord
+from locard.schema.redactions import TOKEN_PATTERN, Finding, RedactionRecord
 from locard.schema.strict_json import parse_json
 from locard.schema.times import UtcTime, rfc3339, utc_now
 
@@ -80,6 +80,7 @@ __all__ = [
     "LAKE_FORMAT_KEY",
     "MAX_DEPTH",
     "SCHEMA_VERSION",
+    "TOKEN_PATTERN",
     "Absence",
     "AccessBody",
     "AccessEvent",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from locard.schema.content import Record
+
+TOKEN_PATTERN: Final = "‹([A-Z][A-Z0-9_]*):(k[0-9]+):([0-9a-f]{16})›"  # noqa: S105 - a form
+"""How a pseudonym stands in text: entity type, key id and digest. A regular expression."""
 
 
 class Finding(Record):
