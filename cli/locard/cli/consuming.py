@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def consume(settings: Settings, once: bool, health_port: int | None, health_host: str) -> int:
     """Take events from the log, redact them and publish them to the lake."""
+    from locard.ingest.consumer import collect_garbage_less_often
+
+    collect_garbage_less_often()
     if once:
         work_off(settings, progress_line())
         return 0

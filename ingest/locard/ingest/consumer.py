@@ -9,6 +9,7 @@ Memory is bounded: while as many records are under way as `most_in_flight` allow
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import Counter, deque
@@ -32,6 +33,17 @@ _POLL_SECONDS: Final = 0.2
 _PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
 _ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
 _LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
+
+
+def collect_garbage_less_often() -> None:
+    """Tell Python's garbage collector what a consumer's memory is like. For the whole process.
+
+    A batch is tens of thousands of objects that live for seconds and hold no cycles. By default the
+    collector walks through all of them again for every few hundred new ones: decoding a batch took
+    36 us an event with it and 19 us so (14 us without any collection).
+    """
+    gc.freeze()  # what was imported will never be garbage
+    gc.set_threshold(50_000, 20, 100)
 
 
 class Redaction(Protocol):

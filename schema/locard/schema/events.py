@@ -264,7 +264,7 @@ def with_unknown_fields_kept(event: Event) -> Event:
     Raises:
         RejectedRecord: they are nested so deep that `extensions` could not be read again.
     """
-    history = getattr(event.body, "history", None)
+    history = event.body.history if isinstance(event.body, PromptBody) else None
     unknown = {
         "/": event.model_extra,
         "/body/": event.body.model_extra,
