@@ -316,6 +316,23 @@ def test_reading_pauses_while_enough_is_under_way(embedded):
     assert len(embedded.stored()) == 200
 
 
+def test_reading_pauses_while_enough_bytes_are_under_way(embedded):
+    """Backpressure counts bytes as well: large records are not all taken into memory."""
+    large = {"outcome": "ok", "result": "x" * 100_000}
+    embedded.append(*(event_json(event("tool_result", large)) for _ in range(60)))
+    slow = SlowRedaction()
+    with embedded.log.reader() as reader:
+        polled = reader.poll
+        reader.poll = lambda most, timeout: polled(min(most, 4), timeout)
+        consumer = Consumer(
+            reader, slow, embedded.lake, embedded.quarantine, most_bytes_in_flight=500_000
+        )
+        consumer.run_once()
+
+    assert slow.highest <= 8
+    assert len(embedded.stored()) == 60
+
+
 @pytest.mark.kafka
 def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path):
     """A consumer that loses partitions drops them, and the other one stores them once."""

@@ -226,6 +226,17 @@ class TestEmbedded:
         assert modes == {0o600}
         assert stat.S_IMODE(log.path.stat().st_mode) == 0o700
 
+    def test_large_records_are_read_a_few_at_a_time(self, tmp_path):
+        """One poll takes a bounded number of bytes into memory; the next goes on behind them."""
+        log = LogUnderTest(tmp_path)
+        log.append(*(bytes([n]) * 3_000_000 for n in range(12)))
+        with log.reader() as reader:
+            reader.start(lambda _: {}, lambda: None)
+            polled = [reader.poll(1_000, 0) for _ in range(4)]
+
+        assert [len(records) for records in polled] == [3, 3, 3, 3]
+        assert [r.value[0] for records in polled for r in records] == list(range(12))
+
     def test_processes_that_make_a_log_together_all_get_it(self, tmp_path):
         """Services that start at the same moment open one and the same log, none is refused."""
         with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as processes:

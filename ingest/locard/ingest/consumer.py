@@ -4,7 +4,7 @@ Everything before publishing is the idempotency zone: it can be dropped at any m
 again, because the lake alone says where a partition continues. So losing partitions to another
 consumer means to forget, and stopping means to publish what is ready and leave the rest in the log.
 
-Memory is bounded: while as many records are under way as `most_in_flight` allows, none are read.
+Memory is bounded: while as many records or bytes are under way as allowed, none are read.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
 from locard.ingest.decode import Decoded, Refused, decode
 from locard.ingest.eventlog import EventLogReader, RawRecord, RecordsMissing
+from locard.ingest.in_flight import InFlight
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
 from locard.ingest.segments import Segment, next_offsets
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _CHUNK: Final = 64  # events handed to a redaction worker at once
 _POLL_SECONDS: Final = 0.2
+_POLL_MOST: Final = 2_000  # records read at once
 _PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
 _ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
 _LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
@@ -87,6 +90,7 @@ class Consumer:
 
     Args:
         most_in_flight: records between reading and publishing; backpressure above it.
+        most_bytes_in_flight: bytes of records between reading and redaction, likewise.
         pause: how to wait between tries; tests pass another.
     """
 
@@ -99,6 +103,7 @@ class Consumer:
         *,
         limits: BatchLimits = DEFAULT_LIMITS,
         most_in_flight: int = 50_000,
+        most_bytes_in_flight: int = 128 * 1024 * 1024,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._reader = reader
@@ -106,9 +111,8 @@ class Consumer:
         self._lake = lake
         self._quarantine = quarantine
         self._limits = limits
-        self._most_in_flight = most_in_flight
         self._pause = pause
-        self._waiting: deque[Decoded | Refused] = deque()
+        self._waiting = InFlight(most_in_flight, most_bytes_in_flight, _POLL_MOST)
         self._starts: dict[int, int] = {}
         self._batch = Batch(limits, {})
         self.counts = ConsumerCounts()
@@ -149,10 +153,10 @@ class Consumer:
 
     def _step(self, timeout: float) -> None:
         """Move everything one step on."""
-        room = self._most_in_flight - len(self._waiting) - self._batch.size
+        room = self._waiting.room(self._batch.size)
         waits = not self._waiting
         try:
-            self._take(self._reader.poll(max(0, min(room, 2_000)), timeout if waits else 0))
+            self._take(self._reader.poll(room, timeout if waits else 0))
         except RecordsMissing as gap:
             self._cross(gap)
         except RetryableError as error:
@@ -168,25 +172,24 @@ class Consumer:
         events = [item.event for item in decoded if isinstance(item, Decoded)]
         for start in range(0, len(events), _CHUNK):
             self._redaction.submit(events[start : start + _CHUNK])
-        self._waiting += decoded
+        self._waiting.add(decoded)
 
     def _collect(self, timeout: float) -> None:
         """Give each waiting record its outcome, in the order of the log."""
         results = iter(self._redaction.collect(timeout if self._redaction.pending else 0))
         self._settle_refused()
         for result in results:
-            item = self._waiting.popleft()
+            item = self._waiting.take()
             if not isinstance(item, Decoded):
                 raise AssertionError("redaction answered for a record it was not given")
             self._settle(item, result)
             self._settle_refused()
 
     def _settle_refused(self) -> None:
-        while self._waiting and isinstance(self._waiting[0], Refused):
-            refused = self._waiting.popleft()
-            if isinstance(refused, Refused):
-                log.warning("refused record %s: %s", refused.record.place, refused.reason)
-                self._put_away(refused.record, refused.error_class, None)
+        while isinstance(refused := self._waiting.first, Refused):
+            self._waiting.take()
+            log.warning("refused record %s: %s", refused.record.place, refused.reason)
+            self._put_away(refused.record, refused.error_class, None)
 
     def _settle(self, item: Decoded, result: RedactionResult) -> None:
         match result:
@@ -219,7 +222,8 @@ class Consumer:
             except RetryableError as error:
                 log.warning("publishing again in %.1f s: %s", wait, error)
                 self._pause(wait)
-                self._reader.poll(0, 0)  # stay a member of the group
+                with suppress(RetryableError):
+                    self._reader.poll(0, 0)  # stay a member of the group
                 if not self._batch.segments:
                     return  # the partitions were taken away meanwhile
                 wait = min(wait * 2, _LONGEST_PAUSE)

@@ -22,6 +22,7 @@ from locard.ingest.eventlog.embedded_file import EmbeddedLog, row_id
 from locard.schema import EvidenceGap, RetryableError
 
 _POLL_SECONDS: Final = 0.02
+_MOST_BYTES: Final = 8 * 1024 * 1024  # of one partition in one poll, but for its last record
 DEFAULT_RETENTION: Final = timedelta(hours=24)
 
 
@@ -143,11 +144,15 @@ class EmbeddedReader:
             " ORDER BY id LIMIT ?",
             (row_id(partition, self._next[partition]), row_id(partition + 1, 0), most),
         )
-        for found, appended_at, value in rows.fetchall():
+        size = 0
+        for found, appended_at, value in rows:
             offset = found - row_id(partition, 0)
             self._next[partition] = offset + 1
             moment = datetime.fromtimestamp(appended_at / 1e6, UTC)
             yield RawRecord(self.topic_id, partition, offset, moment, value)
+            size += len(value)
+            if size >= _MOST_BYTES:
+                return
 
     def seek(self, partition: int, offset: int) -> None:
         """Go on at this offset."""
