@@ -68,6 +68,13 @@ def test_copies_that_only_arrived_differently_do_not_differ(lake):
     assert ask(lake, "SELECT copies, differ FROM duplicates") == [(2, False)]
 
 
+def test_a_result_that_tells_no_outcome_is_no_failed_call(lake):
+    """What nobody said went wrong is not counted as wrong; what was refused or timed out is."""
+    outcomes = ("ok", "unknown", "error", "denied", "timeout")
+    publish(lake, *(result(outcome, call_id=f"c{outcome}") for outcome in outcomes))
+    assert ask(lake, "SELECT failed_calls FROM sessions") == [(3,)]
+
+
 def test_an_event_copied_into_another_session_hides_nothing(lake):
     """An id that comes back in another session is shown in both, and as a duplicate."""
     first = call()

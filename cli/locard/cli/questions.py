@@ -98,7 +98,7 @@ def sessions(
     "--session",
     "given",
     required=True,
-    help="Whose timeline: an id of `sessions`, or the beginning of one.",
+    help="Whose timeline: an id of `sessions`, or at least 4 characters it begins with.",
 )
 @click.option("--details", is_flag=True, help="Show every field of every event, nothing cut.")
 @click.option("--event", help="Show this event alone, with details: its number or its id.")

@@ -154,7 +154,9 @@ _SESSIONS: Final = View(
             count(*) AS events,
             count(*) FILTER (kind = 'prompt') AS prompts,
             count(*) FILTER (kind = 'model_output') AS model_outputs,
-            count(*) FILTER (kind = 'tool_result' AND outcome <> 'ok') AS failed_calls,
+            count(*) FILTER (
+                kind = 'tool_result' AND outcome IN ('error', 'denied', 'timeout')
+            ) AS failed_calls,
             bool_or(time_source = 'importer') AS times_made_up
         FROM events WHERE session_id IS NOT NULL GROUP BY session_id
     ) LEFT JOIN (
@@ -165,7 +167,7 @@ _SESSIONS: Final = View(
         "agent_name": "the first that is named",
         "model": "the first that is named; `models` has all",
         "tool_calls": "as many as `tool_calls` has rows",
-        "failed_calls": "results whose outcome is not `ok`",
+        "failed_calls": "results whose outcome is `error`, `denied` or `timeout`",
         "times_made_up": "whether the source had no times, so that they only give the order",
     },
 )
