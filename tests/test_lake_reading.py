@@ -126,7 +126,7 @@ def test_a_lake_can_lie_anywhere(tmp_path, name):
     with connect(lake) as connection:
         statement = "SELECT kind, session_id, ingest_date::VARCHAR FROM events"
         assert connection.execute(statement).fetchall() == expected
-        confine(connection, lake)
+        confine(connection)
         (answer,) = run(connection, statement)
         assert list(answer.rows) == expected
 
@@ -196,7 +196,7 @@ def confined(lake, monkeypatch):
     working.mkdir()
     monkeypatch.chdir(working)
     with connect(lake) as connection:
-        confine(connection, lake)
+        confine(connection)
         yield connection
 
 

@@ -158,7 +158,7 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
     # here is left half done: the statement only reads.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with connect(settings.lake_path) as connection:
-        confine(connection, settings.lake_path)
+        confine(connection)
         for number, answer in enumerate(run(connection, statement)):
             if number and format_name in ("table", "csv"):
                 click.echo()

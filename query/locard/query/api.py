@@ -118,7 +118,7 @@ class _Questions:
     def _answered(self, question: Question) -> Response:
         try:
             with connect(self._lake) as lake:
-                confine(lake, self._lake)
+                confine(lake)
                 return _answer(question(lake))
         except LocardError as error:
             log.warning("a question was not answered: %s", error)

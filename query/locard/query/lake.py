@@ -54,14 +54,12 @@ def connect(lake: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:  # noqa: ARG001
+def confine(connection: duckdb.DuckDBPyConnection) -> None:
     """Let statements on this connection read the lake's files and nothing else of the machine.
 
     DuckDB does not know files that may be read and not written: a statement that somebody else
     wrote has to go through `locard.query.statements.run`, which lets none pass that writes.
-
-    Args:
-        lake: its directory. What may be read is what the connection was opened on.
+    What may be read is what the connection was opened on.
     """
     (files,) = connection.execute("SELECT getvariable('lake_files')").fetchone() or ([],)
     connection.execute("SET allowed_paths = $1", [sorted({*files, *map(_literal, files)})])

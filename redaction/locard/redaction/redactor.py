@@ -29,7 +29,6 @@ from locard.schema import (
 )
 
 _PARTS_WITH_CALL_ID: Final = ("tool_call", "tool_call_response")
-_MESSAGE_FIELDS: Final = frozenset({"messages"})
 _FEWEST_DIGITS: Final = 7  # of a number that may be somebody's; shorter ones are amounts and counts
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
@@ -56,7 +55,7 @@ class Redactor:
             for name in content_fields(model):
                 if name in holder:
                     walk = _Walk(self._texts)
-                    visit = walk.messages if name in _MESSAGE_FIELDS else walk.value
+                    visit = walk.messages if name == "messages" else walk.value
                     holder[name] = visit(holder[name])
                     if walk.found:
                         found[name] = walk.found

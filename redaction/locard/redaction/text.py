@@ -59,12 +59,10 @@ class TextRedactor:
         pieces, position = [], 0
         for span in spans:
             value = text[span.start : span.end]
-            pieces += [text[position : span.start], self._token(span, value)]
+            token = self._pseudonymizer.token(span.entity_type, value)
+            pieces += [text[position : span.start], token]
             position = span.end
         return "".join([*pieces, text[position:]]), spans
-
-    def _token(self, span: Span, value: str) -> str:
-        return self._pseudonymizer.token(span.entity_type, value)
 
     def _spans(self, text: str, context: tuple[str, ...]) -> tuple[Span, ...]:
         if len(text) < 5:  # nothing that the policy names is shorter
@@ -104,10 +102,10 @@ def whole(span: Span, text: str) -> Span:
     words without spaces between them.
     """
     start, end = span.start, span.end
-    if start < end and _is_run(text[start]):
+    if _is_run(text[start]):
         while start > 0 and _is_run(text[start - 1]):
             start -= 1
-    if start < end and _is_run(text[end - 1]):
+    if _is_run(text[end - 1]):
         while end < len(text) and _is_run(text[end]):
             end += 1
     if (start, end) == (span.start, span.end):
@@ -137,7 +135,7 @@ def _overlapping(spans: Sequence[Span]) -> Iterator[list[Span]]:
             yield group
             group = []
         group.append(span)
-        end = max(end, span.end) if len(group) > 1 else span.end
+        end = max(end, span.end)
     if group:
         yield group
 
