@@ -12,7 +12,9 @@ COPY requirements/all.txt requirements/all.txt
 RUN pip install --no-cache-dir --require-hashes --requirement requirements/all.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY schema schema
+COPY evidence evidence
 COPY redaction redaction
+COPY evidence evidence
 COPY ingest ingest
 COPY query query
 COPY cli cli

@@ -26,10 +26,11 @@ from deltalake import write_deltalake
 
 from bench.reporting import Report, best_seconds
 from bench.workload import events as make_events
-from locard.ingest.consumer import Consumer, collect_garbage_less_often
+from locard.ingest.consumer import Consumer
 from locard.ingest.decode import decode
 from locard.ingest.eventlog import EventLogReader, EventLogWriter, RawRecord, outgoing
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
+from locard.ingest.garbage import collect_garbage_less_often
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
 from locard.ingest.segments import Position, Row, Segment, segments_table

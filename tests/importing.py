@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from locard.ingest.eventlog.embedded import EmbeddedReader
-from locard.ingest.importers.conversion import Converted
+from locard.ingest.eventlog import EventLogWriter, OutgoingRecord
+from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
+from locard.ingest.importers.conversion import Converted, Surroundings
+from locard.ingest.importers.files import CONVERTERS, ImportReport, Ledger, import_file
 from locard.ingest.importers.lines import Line
 from locard.ingest.importers.openai_messages import run_events
-from locard.schema import Event, parse_event
+from locard.schema import Event, RetryableError, parse_event
 
 START = datetime(2026, 5, 4, 9, 32, tzinfo=UTC)
 OBSERVED = datetime(2026, 5, 5, tzinfo=UTC)
@@ -27,7 +30,56 @@ def line(data: bytes, number: int = 1) -> Line:
 def converted(messages: Sequence[Any], **run: Any) -> Converted:
     """Convert a run with these messages; other fields of the run by name."""
     data = json.dumps({"run_id": "r", "messages": messages, **run}).encode()
-    return run_events(line(data), START, OBSERVED)
+    return run_events(line(data), Surroundings(START, OBSERVED))
+
+
+def send(
+    home: Path,
+    path: Path,
+    format_name: str = "openai-messages",
+    *,
+    on_progress: Callable[[ImportReport], None] = lambda _: None,
+    interrupt: Callable[[EventLogWriter], EventLogWriter] | None = None,
+) -> ImportReport:
+    """Import a file into the log of this home; `interrupt` may put something around the log."""
+    with (
+        closing(EmbeddedWriter(home / "log.sqlite")) as writer,
+        closing(Ledger(home / "imports.sqlite", writer.topic_id)) as ledger,
+    ):
+        log = interrupt(writer) if interrupt else writer
+        converter = CONVERTERS[format_name]()
+        return import_file(
+            path, converter, log, ledger, observed_at=OBSERVED, on_progress=on_progress
+        )
+
+
+class Interrupted:
+    """A log that fails once, before or after the append that has this number."""
+
+    def __init__(self, writer: EventLogWriter, number: int, *, is_appended: bool) -> None:
+        self._writer = writer
+        self._number = number
+        self._is_appended = is_appended
+        self.appends = 0
+
+    @property
+    def topic_id(self) -> str:
+        """Return the log's."""
+        return self._writer.topic_id
+
+    def append(self, records: Sequence[OutgoingRecord]) -> None:
+        """Append, but for the one time."""
+        number = self.appends
+        self.appends += 1
+        if number == self._number and not self._is_appended:
+            raise RetryableError("the log is away")
+        self._writer.append(records)
+        if number == self._number:
+            raise RetryableError("the log is away; the records may have arrived")
+
+    def close(self) -> None:
+        """Close the log."""
+        self._writer.close()
 
 
 def of_kind(result: Converted, *kinds: str) -> list[Any]:

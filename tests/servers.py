@@ -15,11 +15,11 @@ TOKEN = "a-token-for-the-tests-9c1f"
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
+def serving(app: FastAPI, port: int = 0) -> Iterator[httpx.Client]:
     """Serve the application from a thread; yields a client that presents the token."""
     config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -21,8 +21,24 @@ from typing import Any
 
 import pytest
 
+from exported import chat, said, traces
 from importing import asks, call, events_in_log, tells, user
+from locard.ingest.importers.claude_code import LAST_PROMPTS, UNKNOWN_TYPE
+from locard.ingest.importers.jsonl import CLAIMS
+from locard.ingest.importers.otlp_json import OTHER_SIGNAL
 from locard.query import connect
+from locard.schema import event_json
+from making import event as an_event
+from transcripts import (
+    SESSION,
+    answered,
+    gives,
+    returned,
+    step,
+    typed,
+    uses,
+    write_steps,
+)
 
 CANARY = "Kanarienvogel"
 DONE, DONE_WITH_REJECTS, COULD_NOT = 0, 1, 2
@@ -72,9 +88,11 @@ def locard(*arguments: str | Path, limited: str = "") -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def imports(home: Path, *files: Path, limited: str = "") -> Ran:
+def imports(
+    home: Path, *files: Path, limited: str = "", format_name: str = "openai-messages"
+) -> Ran:
     """Import files into the log alone."""
-    command = ("--home", home, "import", "openai-messages", *files, "--no-consume")
+    command = ("--home", home, "import", format_name, *files, "--no-consume")
     return locard(*command, limited=limited)
 
 
@@ -125,7 +143,7 @@ REFUSED = {
     ),
     "a line of 50 MB": (
         with_message(b'"%s"' % (b"x" * (50_000_000 - START - 5))),
-        "line_too_long: 50,000,001 bytes are over the limit of 33,554,432; split the run",
+        "line_too_long: 50,000,001 bytes are over the limit of 33,554,432; split it",
     ),
     "10,000 levels": (
         with_message(b"[" * 10_000 + b"]" * 10_000),
@@ -283,6 +301,103 @@ def test_what_is_odd_is_kept_and_told(home, file, odd, events, told):
     assert ran.stdout == f"{file}: 3 runs, {GOOD_EVENTS + events} events, 0 rejects\n"
     assert ran.status == DONE
     assert sessions(home) == {"before": 5, "odd": events, "after": 2}
+
+
+# --- formats whose lines are no runs --------------------------------------------------------------
+
+IS_THIS = "is this a transcript of Claude Code?"
+OURS_ALONE = "is written by Locard itself; import what the agent did"
+BAD_ID = "bytes that are not all zero; the record is refused, since it could not be found again"
+NO_SPAN_ID = f"spans or log records that were refused: bad_id: the span id is not 8 {BAD_ID}"
+NO_TRACE_ID = f"could be taken; the first: the trace id is not 16 {BAD_ID}"
+CLAIMING = an_event("lifecycle", session_id="a", principal=CANARY)
+FORGED = an_event("access", {"action": CANARY}, session_id=CANARY)
+
+OTHER_FORMATS = {
+    "otlp-json": (
+        [
+            traces(chat(1, [said("user", CANARY)], "a"), {**chat(2, [], CANARY), "spanId": "beef"}),
+            traces({**chat(2, [], CANARY), "traceId": CANARY}),
+            b'{"resourceMetrics":[{"schemaUrl":"%b"}]}' % CANARY.encode(),
+        ],
+        "1 lines, 2 events, 1 rejects, 1 lines left out",
+        [
+            f"3: note: {OTHER_SIGNAL} (1 in this file)",
+            f"1: note: {NO_SPAN_ID} (1 in this file)",
+            f"2: bad_id: none of its 1 spans or log records {NO_TRACE_ID}",
+        ],
+        {"s1": 2},
+    ),
+    "claude-code": (
+        [
+            json.dumps(one).encode()
+            for one in (
+                typed("u1", CANARY),
+                step(CANARY, "u2", "u1", value=CANARY),
+                {CANARY: CANARY},
+                step("last-prompt", lastPrompt=CANARY),
+            )
+        ],
+        "2 lines, 3 events, 1 rejects, 1 lines left out",
+        [
+            f"2: note: {UNKNOWN_TYPE} (1 in this file)",
+            f"4: note: {LAST_PROMPTS} (1 in this file)",
+            f"3: no_transcript_line: no object with a text `type`; {IS_THIS}",
+        ],
+        {SESSION: 3},
+    ),
+    "jsonl": (
+        [event_json(CLAIMING), event_json(FORGED), b'{"kind":"%b"}' % CANARY.encode()],
+        "1 lines, 1 events, 2 rejects",
+        [
+            f"1: note: {CLAIMS} (1 in this file)",
+            f"2: kind_not_accepted: an event of kind access {OURS_ALONE}",
+            "3: invalid_event: not an event of schema 1.0: event: union_tag_invalid",
+        ],
+        {"a": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("format_name", OTHER_FORMATS)
+def test_each_format_tells_what_it_refused_kept_and_left_out(home, file, format_name):
+    """The counts speak of lines; each notice and reject is one line with its place."""
+    lines, counts, told, found = OTHER_FORMATS[format_name]
+    file.write_bytes(b"\n".join(lines))
+    ran = imports(home, file, format_name=format_name)
+
+    assert ran.stdout == f"{file}: {counts}\n"
+    assert ran.stderr.splitlines() == [f"  {file}:{one}" for one in told]
+    assert ran.status == DONE_WITH_REJECTS
+    assert sessions(home) == found
+
+    again = imports(home, file, format_name=format_name)
+    rejected, _, left_out = counts.partition(" events, ")[2].partition(", ")
+    assert again.stdout == (
+        f"{file}: 0 lines, 0 events, {rejected}{left_out and ', ' + left_out}, "
+        f"{counts.split()[0]} lines known from before\n"
+    )
+
+
+def test_a_transcript_reaches_the_lake_redacted(home, file):
+    """With consuming, what a session says is in the lake, and the personal data in it is not."""
+    steps = (
+        typed("u1", "write to dana.brandt@example.com"),
+        answered("u2", uses("c1", "Write", content="dana.brandt@example.com"), parent="u1"),
+        returned("u3", gives("c1", "sent to dana.brandt@example.com"), parent="u2"),
+    )
+    write_steps(file, *steps)
+    ran = locard("--home", home, "import", "claude-code", file)
+
+    assert ran.stdout.splitlines() == [
+        f"{file}: 3 lines, 5 events, 0 rejects",
+        f"lake {home / 'lake'}: 5 events added, 0 quarantined",
+    ]
+    with connect(home / "lake") as connection:
+        rows = connection.execute("SELECT * FROM events").fetchall()
+        found = connection.execute("SELECT count(DISTINCT token) FROM pseudonyms").fetchone()
+    assert "dana.brandt" not in str(rows)
+    assert found == (1,)
 
 
 # --- files and homes -----------------------------------------------------------------------------

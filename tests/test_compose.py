@@ -193,17 +193,23 @@ def test_services_can_do_little():
 
 
 def test_volumes_are_shared_as_little_as_can_be():
-    """Keys and quarantine are the consumer's alone, and the API can only read the lake."""
+    """Each has its own: keys and quarantine the consumer, identities and spool the collector.
+
+    The API can only read the lake.
+    """
     mounts = {name: service.get("volumes", []) for name, service in SERVICES.items()}
     lake = f"lake:{HOME}/lake"
-    assert mounts["collector"] == []
+    assert mounts["collector"] == [f"collector:{HOME}"]
     assert mounts["api"] == [f"{lake}:ro"]
     own = {f"keys:{HOME}/keys", f"quarantine:{HOME}/quarantine"}
     assert set(mounts["consumer"]) == {lake, *own}
     used = {mount.split(":")[0] for mounted in mounts.values() for mount in mounted}
     assert used == COMPOSE["volumes"].keys()
     assert f"LOCARD_HOME={HOME}" in DOCKERFILE
-    for mount in mounts["consumer"]:  # made with their owner, or the volume would be root's
+    for mount in [
+        *mounts["consumer"],
+        *mounts["collector"],
+    ]:  # made with their owner, or the volume would be root's
         assert re.search(rf"--owner=locard.*{re.escape(mount.split(':')[1])}\b", flat(DOCKERFILE))
 
 

@@ -18,7 +18,14 @@ from locard.ingest.eventlog.embedded import EmbeddedReader
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
 from locard.redaction import Keyring, RedactionPool
-from locard.schema import Fenced, RetryableError, event_json, event_object, validate_event
+from locard.schema import (
+    Event,
+    Fenced,
+    RetryableError,
+    event_json,
+    event_object,
+    validate_event,
+)
 from locard.schema.arrow import events_of_table
 from making import event, redacted
 from redactors import FaultyRedactor
@@ -54,10 +61,16 @@ class Installation:
                 self.last = consumer
         return consumer
 
-    def stored(self) -> list:
-        """Return the events in the lake, by offset."""
-        table = DeltaTable(self.path / "lake").to_pyarrow_table()
-        return list(events_of_table(table.sort_by("log_offset")))
+    def rows(self) -> dict[tuple[int, int], Event]:
+        """Return the event of each row of the lake, by partition and offset, offsets in order."""
+        table = DeltaTable(self.path / "lake").to_pyarrow_table().sort_by("log_offset")
+        places = (table.column(name).to_pylist() for name in ("log_partition", "log_offset"))
+        return dict(zip(zip(*places, strict=True), events_of_table(table), strict=True))
+
+    def stored(self) -> list[Event]:
+        """Return the events in the lake that are not in quarantine, by offset."""
+        put_away = {(record.partition, record.offset) for record in self.quarantine}
+        return [event for place, event in self.rows().items() if place not in put_away]
 
     def bytes_outside_the_log(self) -> bytes:
         """Return every byte that the installation keeps, but for the raw log itself."""
@@ -116,6 +129,38 @@ def test_good_records_reach_the_lake_and_bad_ones_quarantine(installation, caplo
     everything = caplog.text + printed.out + printed.err + repr(consumer.counts)
     assert CANARY not in everything
     assert CANARY.encode() not in installation.bytes_outside_the_log()
+
+
+def test_an_event_that_cannot_be_redacted_leaves_its_core(embedded):
+    """Its row says who, where, when and which number, and that its content is in quarantine."""
+    source = {"collector_id": "c", "incarnation": "i", "seq": 7, "on_behalf_of": CANARY}
+    event_of_class = {
+        error_class: validate_event({**json.loads(value), **source})
+        for error_class, value in FAULTY_RECORDS.items()
+        if error_class.startswith("redaction")
+    }
+    values = [event_json(e) for e in event_of_class.values()]
+    embedded.append(b"no event", *values, event_json(event()))
+    consumer = embedded.consume()
+
+    rows = {offset: row for (_, offset), row in embedded.rows().items()}
+    assert list(rows) == [1, 2, 3, 4]
+    for offset, raw in enumerate(event_of_class.values(), start=1):
+        core = rows[offset]
+        assert core.body.arguments is core.on_behalf_of is None
+        assert core.absent == {"arguments": "quarantined", "on_behalf_of": "quarantined"}
+        kept = {"ingested_at": None, "absent": {}, "on_behalf_of": CANARY, "body": raw.body}
+        assert core.model_copy(update=kept) == raw
+        assert core.body.tool_name == raw.body.tool_name
+    assert (consumer.counts.published, consumer.counts.read) == (1, 5)
+    assert CANARY.encode() not in embedded.bytes_outside_the_log()
+    (manifest,) = [
+        json.loads(commit["locard.segments"])[0]
+        for commit in DeltaTable(embedded.path / "lake").history()
+        if "locard.segments" in commit
+    ]
+    assert manifest["rows"] == 4
+    assert [q["offset"] for q in manifest["quarantined"]] == [0, 1, 2, 3]
 
 
 def test_quarantined_records_open_as_they_came(embedded):
@@ -415,10 +460,21 @@ class TestBatch:
         """Offsets that the log used up without a record belong to the next segment."""
         batch = Batch(BatchLimits(), {0: 5})
         batch.add(record(8), redacted(event()), 0.0)
-        batch.add_quarantined(record(11), "json_syntax", 0.0)
+        batch.add_quarantined(record(11), "json_syntax", None, 0.0)
 
         (made,) = batch.segments
         assert (made.first_offset, made.next_offset, len(made.rows)) == (5, 12, 1)
+
+    def test_a_quarantined_event_has_a_row_and_is_not_published(self):
+        """Its core stands at its place among the rows, and does not count as an event."""
+        batch = Batch(BatchLimits(), {})
+        batch.add(record(0), redacted(event()), 0.0)
+        batch.add_quarantined(record(1), "redaction_error", redacted(event()), 0.0)
+        batch.add(record(2), redacted(event()), 0.0)
+
+        (made,) = batch.segments
+        assert [row.position.offset for row in made.rows] == [0, 1, 2]
+        assert (made.published, list(made.quarantined)) == (2, [1])
 
     def test_a_record_that_comes_twice_is_a_defect_and_not_stored(self):
         """Offsets only grow; anything else is a fault of the program and stops it."""

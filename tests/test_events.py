@@ -194,6 +194,19 @@ def test_unknown_fields_of_a_history_are_kept_as_content():
     assert event_object(event)["body"]["history"].keys() == {"through", "messages"}
 
 
+def test_unknown_fields_of_a_declared_drop_are_kept_as_content():
+    """Nothing that a sender adds to a statement stays in the core, where nobody redacts it."""
+    drop = {"first_seq": 1, "last_seq": 2, "reason": "queue_full", "note": "GB29NWBK60161331926819"}
+    body = {"statement": "interval", "drops": [drop, {**drop, "note": 2}]}
+    event = validate_event({**MINIMAL, "kind": "accounting", "body": body})
+
+    assert event.extensions == {
+        "/body/drops/0/note": "GB29NWBK60161331926819",
+        "/body/drops/1/note": 2,
+    }
+    assert "note" not in str(event_object(event)["body"])
+
+
 NOT_JSON = {
     "json_syntax": b'{"kind": CANARY',
     "json_duplicate_key": b'{"CANARY-4f1d": 1, "CANARY-4f1d": 2}',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -76,3 +78,22 @@ def test_times_are_written_in_utc_with_microseconds():
 
     assert rfc3339(datetime(2026, 5, 4, 9, 32, tzinfo=paris)) == "2026-05-04T07:32:00.000000Z"
     assert rfc3339(datetime(1, 1, 2, tzinfo=UTC)) == "0001-01-02T00:00:00.000000Z"
+
+
+def test_a_forked_child_shares_no_chance_with_its_parent():
+    """Parent and child draw other random bits, whatever the parent had drawn ahead."""
+    program = """
+import os
+from locard.schema import new_event_id
+new_event_id()
+child = os.fork()
+bits = [new_event_id().int & (2**62 - 1) for _ in range(600)]
+os.write(1, ("\\n".join(map(str, bits)) + "\\n").encode())
+if child:
+    os.waitpid(child, 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    drawn = done.stdout.split()
+    assert len(drawn) == len(set(drawn)) == 1_200

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importing import OBSERVED, asks, call, events_in_log, tells, user
+from importing import Interrupted, asks, call, events_in_log, send, tells, user
+from locard.cli.ingesting import FORMATS
 from locard.ingest.eventlog import LARGEST_RECORD
-from locard.ingest.eventlog.embedded import EmbeddedWriter
 from locard.ingest.importers import files
-from locard.ingest.importers.files import MOST_REJECTS_KEPT, ImportReport, Ledger, import_file
+from locard.ingest.importers.files import MOST_REJECTS_KEPT
 from locard.ingest.importers.openai_messages import NO_CALL, TAKEN_RUN_ID
 from locard.schema import CannotContinue, RetryableError
 
@@ -35,29 +35,6 @@ def write(path, *runs):
     return path
 
 
-class Interrupted:
-    """A log that fails once, before or after the append that has this number."""
-
-    def __init__(self, writer, number, *, is_appended):
-        self._writer = writer
-        self._number = number
-        self._is_appended = is_appended
-        self.appends = 0
-
-    @property
-    def topic_id(self):
-        return self._writer.topic_id
-
-    def append(self, records):
-        number = self.appends
-        self.appends += 1
-        if number == self._number and not self._is_appended:
-            raise RetryableError("the log is away")
-        self._writer.append(records)
-        if number == self._number:
-            raise RetryableError("the log is away; the records may have arrived")
-
-
 def interruption(number, is_appended):
     """Return what puts such a failure around a log."""
     return partial(Interrupted, number=number, is_appended=is_appended)
@@ -69,21 +46,15 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
-def send(home, path, *, on_progress=lambda _: None, interrupt=None) -> ImportReport:
-    """Import a file into the log of this home; `interrupt` may put something around the log."""
-    with (
-        closing(EmbeddedWriter(home / "log.sqlite")) as writer,
-        closing(Ledger(home / "imports.sqlite", writer.topic_id)) as ledger,
-    ):
-        log = interrupt(writer) if interrupt else writer
-        return import_file(
-            path, "openai-messages", log, ledger, observed_at=OBSERVED, on_progress=on_progress
-        )
-
-
 def ids_in_log(home) -> Counter:
     """Return how often each event is in the log."""
     return Counter(event.event_id for event in events_in_log(home / "log.sqlite"))
+
+
+def test_the_command_line_offers_what_can_be_imported():
+    """Each format that the command takes has a converter, and each converter is offered."""
+    assert set(FORMATS) == files.CONVERTERS.keys()
+    assert all(make().format_name == name for name, make in files.CONVERTERS.items())
 
 
 def test_every_line_is_counted_once(home, tmp_path):
@@ -100,7 +71,7 @@ def test_every_line_is_counted_once(home, tmp_path):
     )
     report = send(home, file)
 
-    assert (report.runs, report.events, report.known_runs, report.rejected) == (3, 9, 1, 2)
+    assert (report.lines, report.events, report.known_lines, report.rejected) == (3, 9, 1, 2)
     assert [(r.line, r.error_class) for r in report.rejects] == [
         (2, "json_syntax"),
         (7, "empty_run"),
@@ -129,10 +100,10 @@ def test_the_same_line_twice_is_sent_once(home, tmp_path):
     first = write(tmp_path / "first", *[run("a")] * 5)
     second = write(tmp_path / "second", run("a"), run("b"))
 
-    assert send(home, first).known_runs == 4
-    assert send(home, second).known_runs == 1
+    assert send(home, first).known_lines == 4
+    assert send(home, second).known_lines == 1
     assert set(ids_in_log(home).values()) == {1}
-    assert send(home, first).runs == send(home, second).runs == 0
+    assert send(home, first).lines == send(home, second).lines == 0
 
 
 @pytest.mark.parametrize("is_same_file", [True, False])
@@ -159,7 +130,7 @@ def test_an_event_that_no_log_takes_is_a_reject_of_its_run_alone(home, tmp_path)
     huge = run("huge", user("Kanarienvogel" + "x" * LARGEST_RECORD))
     report = send(home, write(tmp_path / "runs", run("a"), huge, run("b")))
 
-    assert (report.runs, report.rejected) == (2, 1)
+    assert (report.lines, report.rejected) == (2, 1)
     (reject,) = report.rejects
     assert (reject.line, reject.error_class) == (2, "event_too_large")
     assert "16,777,216; split what it holds" in reject.reason
@@ -174,11 +145,22 @@ def test_progress_is_told_after_each_append(home, tmp_path, monkeypatch):
     report = send(
         home,
         write(tmp_path / "runs", *[run(str(number)) for number in range(5)]),
-        on_progress=lambda r: told.append((r.runs, r.events)),
+        on_progress=lambda r: told.append((r.lines, r.events)),
     )
 
     assert told == [(2, 10), (4, 20), (5, 25)]
-    assert (report.runs, report.events) == (5, 25)
+    assert (report.lines, report.events) == (5, 25)
+
+
+def test_progress_is_told_while_lines_are_known(home, tmp_path, monkeypatch):
+    """An import that goes over many known lines is seen to be alive."""
+    monkeypatch.setattr(files, "_KNOWN_PER_PROGRESS", 2)
+    file = write(tmp_path / "runs", *[run(str(number)) for number in range(5)])
+    send(home, file)
+    told = []
+    send(home, file, on_progress=lambda r: told.append(r.known_lines))
+
+    assert told == [2, 4]
 
 
 def test_appends_are_bounded_in_events_and_bytes(home, tmp_path):
@@ -206,7 +188,7 @@ def test_rejects_are_counted_and_the_first_are_kept(home, tmp_path):
     """A file full of rejects does not fill the memory."""
     report = send(home, write(tmp_path / "runs", *[b"{"] * 500, run("a")))
 
-    assert (report.runs, report.rejected, len(report.rejects)) == (1, 500, MOST_REJECTS_KEPT)
+    assert (report.lines, report.rejected, len(report.rejects)) == (1, 500, MOST_REJECTS_KEPT)
 
 
 # What holds after an interruption: every event is in the log at least once after the import was
@@ -230,13 +212,13 @@ def test_an_interrupted_import_goes_on_where_it_stopped(
     found = ids_in_log(home)
 
     assert sum(before.values()) == (number + is_appended) * 20
-    assert (report.known_runs, report.runs) == (number * 4, 16 - number * 4)
+    assert (report.known_lines, report.lines) == (number * 4, 16 - number * 4)
     assert found.keys() == ids_in_log(tmp_path / "whole").keys()
     doubled = {event_id for event_id, count in found.items() if count > 1}
     assert len(doubled) == (20 if is_appended else 0)
     assert doubled <= before.keys()
     assert max(found.values()) <= 2
-    assert send(home, file).runs == 0
+    assert send(home, file).lines == 0
 
 
 @given(
@@ -282,7 +264,7 @@ def test_another_log_is_sent_everything(home, tmp_path):
     for name in ("log.sqlite", "log.sqlite-wal", "log.sqlite-shm"):
         (home / name).unlink(missing_ok=True)
 
-    assert send(home, file).runs == 1
+    assert send(home, file).lines == 1
     assert len(ids_in_log(home)) == 5
 
 
@@ -293,7 +275,7 @@ def test_a_ledger_of_the_first_form_is_still_read(home, tmp_path):
     with closing(sqlite3.connect(home / "imports.sqlite")) as connection:
         connection.execute("DROP TABLE sessions")
 
-    assert send(home, file).known_runs == 1
+    assert send(home, file).known_lines == 1
 
 
 def test_a_broken_ledger_is_told_with_a_way_out(home, tmp_path):
@@ -326,4 +308,4 @@ def test_two_imports_at_once_do_not_break_each_other(home, tmp_path, monkeypatch
         f"the import ledger {home / 'imports.sqlite'} is held by another import; let that one end, "
         "then again"
     )
-    assert send(home, file).runs == 1
+    assert send(home, file).lines == 1

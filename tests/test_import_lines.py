@@ -133,8 +133,8 @@ def test_a_line_that_is_too_long_is_passed_over(tmp_path, packed, monkeypatch):
     ]
     reasons = [item.reason for item in read_lines(path) if isinstance(item, Reject)]
     assert reasons == [
-        "11 bytes are over the limit of 10; split the run",
-        "36 bytes are over the limit of 10; split the run",
+        "11 bytes are over the limit of 10; split it",
+        "36 bytes are over the limit of 10; split it",
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 from importing import OBSERVED, START, asks, call, converted, line, of_kind, tells, user
 from locard.ingest.importers import openai_form
 from locard.ingest.importers import openai_messages as importer
+from locard.ingest.importers.conversion import Surroundings
 from locard.ingest.importers.openai_messages import run_events
 from locard.schema import RejectedRecord, canonical_bytes, event_object
 
@@ -344,20 +345,19 @@ def test_a_run_without_an_id_is_named_after_its_digest():
     """A missing, null or empty name is made up from the line, always the same, and is noticed."""
     for run in ({"run_id": None}, {"run_id": ""}):
         result = converted([user()], **run)
-        assert result.session_id.startswith("run-")
-        assert result.session_id == converted([user()], **run).session_id
-        assert {event.session_id for event in result.events} == {result.session_id}
+        (session_id,) = result.session_ids
+        assert session_id.startswith("run-")
+        assert result.session_ids == converted([user()], **run).session_ids
         assert result.notices[importer.NO_RUN_ID] == 1
-    assert converted([user()], run_id=17).session_id == "17"
+    assert converted([user()], run_id=17).session_ids == {"17"}
 
 
 def test_two_runs_of_one_name_are_two_sessions():
     """Where another run has the name, a part of the digest is added, and that is noticed."""
     data = json.dumps({"run_id": "r", "messages": [user()]}).encode()
-    result = run_events(line(data), START, OBSERVED, {"r"}.__contains__)
+    result = run_events(line(data), Surroundings(START, OBSERVED, is_taken={"r"}.__contains__))
 
-    assert result.session_id == f"r~{line(data).digest[:12]}"
-    assert {event.session_id for event in result.events} == {result.session_id}
+    assert result.session_ids == {f"r~{line(data).digest[:12]}"}
     assert result.notices == {importer.TAKEN_RUN_ID: 1}
 
 
@@ -403,7 +403,9 @@ def test_times_never_run_out():
     """At the end of the year 9999 time stands still and the order of a session stays."""
     data = json.dumps({"run_id": "r", "messages": [user(), asks(call("a")), tells("a")]}).encode()
     start = datetime(9999, 12, 31, 23, 59, 59, 998_500, tzinfo=UTC)
-    times = [event.occurred_at for event in run_events(line(data), start, OBSERVED).events]
+    times = [
+        event.occurred_at for event in run_events(line(data), Surroundings(start, OBSERVED)).events
+    ]
 
     assert times == sorted(times)
     assert times[-1] == datetime.max.replace(tzinfo=UTC)
@@ -449,7 +451,7 @@ BAD_RUNS = {
 def test_what_is_no_run_is_refused(data, error_class):
     """A line that cannot be converted as a whole is refused with a class and a reason."""
     with pytest.raises(RejectedRecord) as caught:
-        run_events(line(data), START, OBSERVED)
+        run_events(line(data), Surroundings(START, OBSERVED))
 
     assert caught.value.error_class == error_class
     assert "; " in str(caught.value) or ": " in str(caught.value)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from corpora import AGENTDOJO, AIRLINE, needs_corpora, runs
 from importing import OBSERVED, START, line, of_kind
-from locard.ingest.importers.conversion import Converted
+from locard.ingest.importers.conversion import Converted, Surroundings
 from locard.ingest.importers.openai_messages import NO_CALL, NO_RESULT, run_events
 from locard.schema import RejectedRecord
 
@@ -54,7 +54,7 @@ conversations = st.lists(st.one_of(prompts, outputs, results, results), min_size
 
 
 def convert(run: Any) -> Converted:
-    return run_events(line(json.dumps(run).encode()), START, OBSERVED)
+    return run_events(line(json.dumps(run).encode()), Surroundings(START, OBSERVED))
 
 
 # --- what was said, from the source and from the events ------------------------------------------
@@ -155,7 +155,7 @@ def check_events(result: Converted) -> None:
     assert len({event.event_id for event in result.events}) == len(result.events)
     times = [event.occurred_at for event in result.events]
     assert times == sorted(set(times))
-    assert {event.session_id for event in result.events} == {result.session_id}
+    assert len({event.session_id for event in result.events}) == 1
     assert [event.kind for event in result.events].count("lifecycle") == 1
     assert result.events[0].kind == "lifecycle"
 

@@ -11,13 +11,26 @@ import tldextract
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locard.redaction import DEFAULT_POLICY, TOKEN, Pseudonymizer, presidio_redactor
+from locard.redaction import (
+    DEFAULT_POLICY,
+    TOKEN,
+    Pseudonymizer,
+    presidio_redactor,
+    without_content,
+)
 from locard.redaction import text as text_module
 from locard.redaction.pseudonyms import normalised
 from locard.redaction.redactor import words_of
 from locard.redaction.text import Span, disjoint, whole
-from locard.schema import canonical_bytes, event_object, validate_event
+from locard.schema import (
+    EventCore,
+    canonical_bytes,
+    content_fields,
+    event_object,
+    validate_event,
+)
 from making import event, said
+from strategies import events
 
 IBAN = "GB29NWBK60161331926819"
 KEY = Pseudonymizer("k1", b"0" * 32)
@@ -375,3 +388,61 @@ def test_words_of_a_key():
     """Keys in any style give their words as context."""
     assert words_of("customerPhone_no") == ("customer", "phone", "no")
     assert words_of("DOB") == ("dob",)
+
+
+NUMBERS = "41111111-1111-4111-8111-111111111111"
+CARD = 4111111111111111  # a number that anywhere else is a finding
+
+
+def test_a_reference_to_a_message_is_structure(redactor):
+    """Which message it is stays readable, whatever its digits look like; its name is payload."""
+    messages = [
+        {"role": "tool", "same_as": {"event": NUMBERS, "message": CARD}},
+        {"role": "user", "same_as": {"event": NUMBERS}, "name": "mia.li3818@example.com"},
+    ]
+    value, record = redact(redactor, event("prompt", {"messages": messages}))
+
+    first, second = value["body"]["messages"]
+    assert first == messages[0]
+    assert second["same_as"] == messages[1]["same_as"]
+    assert TOKEN.fullmatch(second["name"])
+    assert [finding.entity_type for finding in record.fields["messages"]] == ["EMAIL_ADDRESS"]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"event": NUMBERS, "message": 0, "note": "MAIL"},
+        {"event": "MAIL", "message": 0},
+        {"event": f"{NUMBERS} MAIL"},
+        {"event": NUMBERS, "message": "MAIL"},
+        {"message": 0, "note": "MAIL"},
+        ["MAIL"],
+        "MAIL",
+    ],
+)
+def test_what_only_looks_like_a_reference_is_payload(redactor, reference):
+    """Nothing can be smuggled past redaction as part of a reference."""
+    text = json.dumps(reference).replace("MAIL", "mia.li3818@example.com")
+    messages = [{"role": "user", "same_as": json.loads(text)}]
+    raw = {**event_object(event("prompt")), "body": {"messages": messages}}
+    value, record = redactor.redact(raw)
+
+    assert "mia.li3818" not in json.dumps(value)
+    assert "messages" in record.fields
+
+
+@given(events)
+def test_an_event_without_its_content_is_its_core(plain):
+    """Of every kind: all content that had a value is named as quarantined, and all else stays."""
+    core = without_content(plain).event
+    raw, left = event_object(plain), event_object(core)
+    names = {*content_fields(EventCore), *content_fields(type(plain).body_type())}
+    gone = names & {*raw, *raw["body"]}
+
+    assert core.absent == {**plain.absent, **dict.fromkeys(gone, "quarantined")}
+    assert not names & {*left, *left["body"]}
+    for before, after in ((raw, left), (raw["body"], left["body"])):
+        kept = {name: value for name, value in before.items() if name not in names}
+        assert {**kept, "absent": 0, "body": 0} == {**after, "absent": 0, "body": 0}
+    assert without_content(core).event == core

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -11,18 +12,22 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from collecting import shared
+from eventlogs import LogUnderTest, read_all
 from locard.cli.serving import QuietFormatter, listen
 from locard.ingest.eventlog.embedded import EmbeddedReader
-from locard.schema import event_json
+from locard.ingest.identities import IdentityRegistry
+from locard.schema import event_json, parse_event
 from making import event, said
 
 IBAN = "DE89370400440532013000"
@@ -212,8 +217,80 @@ def test_an_accepted_event_outlives_the_collector(tmp_path):
         assert collect.end(signal.SIGKILL) == -signal.SIGKILL
     reader = EmbeddedReader(tmp_path / "log.sqlite")
     reader.start(lambda _: {}, lambda: None)
-    assert [record.value for record in reader.poll(1_000, 0)] == values
+    assert [record.value for record in reader.poll(1_000, 0)] == shared(*values)
     reader.close()
+
+
+def test_an_identity_is_let_in_until_it_is_revoked(tmp_path):
+    """A token that is made, and revoked, beside a running collector counts there at once."""
+
+    def identity(*arguments: str) -> str:
+        command = [sys.executable, "-m", "locard.cli", "--home", str(tmp_path), "identity"]
+        return subprocess.run(
+            [*command, *arguments],
+            env=environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def listed() -> dict[str, Any]:
+        return json.loads(identity("list", "--format", "json"))[0]
+
+    off = {"LOCARD_COLLECTOR_SHARED_TOKEN": "refused"}
+    with running(tmp_path, "collect", "--port", "0", **off) as collect:
+        address = collect.address("collecting on")
+        token = identity("create", "--workflow", "payments").strip()
+        sent = event_json(event())
+        assert post(address, TOKEN, sent).status_code == 401
+        assert post(address, token, sent).json()["accepted"] == 1
+        collect.eventually(lambda: listed()["used_at"])
+        identity("revoke", listed()["identity"])
+        assert post(address, token, sent).status_code == 401
+        assert collect.end() == 0
+    assert not (tmp_path / "keys").exists()
+    assert token not in collect.told
+    found = [parse_event(record.value) for record in read_all(LogUnderTest(tmp_path))]
+    assert Counter(e.body.action if e.kind == "access" else e.kind for e in found) == {
+        "identity_created": 1,
+        "tool_call": 1,
+        "identity_revoked": 1,
+    }
+
+
+def test_changes_that_wait_are_recorded_when_the_collector_starts(tmp_path):
+    """What could not be told while the log was away is in the log once a collector has started."""
+    with closing(IdentityRegistry(tmp_path / "identities.sqlite")) as identities:
+        identities.create("payments")
+    with running(tmp_path, "collect", "--port", "0") as collect:
+        collect.address("collecting on")
+    (record,) = read_all(LogUnderTest(tmp_path))
+    assert parse_event(record.value).body.action == "identity_created"
+
+
+def test_a_collector_goes_on_while_kafka_is_away(tmp_path):
+    """Events wait in the spool of the home; the collector is ready, and says that they wait."""
+    away = {"LOCARD_KAFKA": "127.0.0.1:1", "LOCARD_KAFKA_SECONDS": "0.3"}
+    token = {"LOCARD_COLLECTOR_TOKEN": TOKEN}
+    with running(tmp_path, "collect", "--port", "0", **away, **token) as collect:
+        address = collect.address("collecting on")
+        assert post(address, TOKEN, event_json(event())).json()["accepted"] == 1
+        with client(address) as asking:
+            assert asking.get("/readyz").status_code == 200
+            metrics = asking.get("/metrics").text
+        assert "locard_collector_log_reachable 0.0" in metrics
+        assert not re.search(r"^locard_collector_spool_bytes 0\.0$", metrics, re.MULTILINE)
+        assert collect.end() == 0
+    assert "Traceback" not in collect.told
+
+
+def test_a_registry_that_cannot_be_used_is_told(tmp_path):
+    """A collector that could let nobody in does not start; one line says why."""
+    (tmp_path / "identities.sqlite").write_bytes(b"no database at all" * 100)
+    with running(tmp_path, "collect", "--port", "0", LOCARD_COLLECTOR_TOKEN=TOKEN) as collect:
+        assert collect.process.wait(DEADLINE) == 2
+    assert collect.told.startswith("locard: the identity registry ")
+    assert collect.told.count("\n") == 1
 
 
 @pytest.mark.parametrize(

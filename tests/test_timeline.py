@@ -148,6 +148,10 @@ def output(*parts, **core):
     return event("model_output", {"messages": [message]}, **core)
 
 
+BEFORE = {
+    "role": "tool",
+    "same_as": {"event": "0190c1d2-0000-7000-8000-000000000001", "message": 2},
+}
 CALL = {"tool_name": "pay", "arguments": {"to": "é", "n": 1.5}}
 
 
@@ -168,6 +172,24 @@ CALL = {"tool_name": "pay", "arguments": {"to": "é", "n": 1.5}}
             "external",
         ),
         (event("prompt", {"messages": [{"role": "user"}]}), "user", "", None),
+        (
+            event("prompt", {"messages": [BEFORE, said("a")]}),
+            "tool+user",
+            f"user: a\ntool: (as before: event {BEFORE['same_as']['event']})",
+            "user",
+        ),
+        (
+            event("prompt", {"messages": [{**BEFORE, "parts": said("a")["parts"]}]}),
+            "tool",
+            "a",
+            "user",
+        ),
+        (
+            event("prompt", {}, absent={"messages": "quarantined"}),
+            "agent",
+            "[messages: quarantined]",
+            None,
+        ),
         (
             event("prompt", {}, absent={"messages": "erased"}, agent_name="payer"),
             "payer",

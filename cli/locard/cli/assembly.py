@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from locard.cli.settings import Settings
+
+_SECONDS_UNTIL_SPOOLED: Final = 5.0  # that Kafka may take before events go to the disk
 
 if TYPE_CHECKING:
     from locard.ingest.consumer import Consumer
@@ -46,6 +48,28 @@ def log_writer(settings: Settings) -> Iterator[EventLogWriter]:
         yield writer
     finally:
         writer.close()
+
+
+@contextmanager
+def collector_log(settings: Settings) -> Iterator[EventLogWriter]:
+    """Open the configured event log for a collector, which goes on while Kafka is away.
+
+    On Kafka there is a spool in front, in the home. The embedded log is itself on this disk.
+    """
+    if not settings.kafka:
+        with log_writer(settings) as writer:
+            yield writer
+        return
+    from locard.ingest.eventlog.kafka import KafkaWriter
+    from locard.ingest.spool import Spool, SpooledWriter
+
+    kafka = kafka_settings(settings, settings.kafka)
+    spool = Spool(settings.home / "spool.sqlite", settings.spool_bytes)
+    spooled = SpooledWriter(lambda: KafkaWriter(kafka, _SECONDS_UNTIL_SPOOLED), spool)
+    try:
+        yield spooled
+    finally:
+        spooled.close()
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from typing import Final
 
 import click
 
+from locard.cli.accounting import gaps
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
+from locard.cli.identities import identity
 from locard.cli.ingesting import import_
 from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
@@ -47,8 +49,10 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
     context.obj = load_settings(home)
 
 
-for command in (demo, up, collect, consume, serve, import_, sessions, timeline, sql, quarantine):
+for command in (demo, up, collect, consume, serve, import_, sessions, timeline, gaps, sql):
     locard.add_command(command)
+for group in (identity, quarantine):
+    locard.add_command(group)
 
 
 def run() -> int:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def consume(settings: Settings, once: bool, health_port: int | None, health_host: str) -> int:
     """Take events from the log, redact them and publish them to the lake."""
-    from locard.ingest.consumer import collect_garbage_less_often
+    from locard.ingest.garbage import collect_garbage_less_often
 
     collect_garbage_less_often()
     if once:

@@ -1,4 +1,4 @@
-"""`locard import`: runs that somebody else recorded, into the event log and on into the lake."""
+"""`locard import`: what somebody else recorded, into the event log and on into the lake."""
 
 from __future__ import annotations
 
@@ -16,16 +16,24 @@ from locard.schema import utc_now
 if TYPE_CHECKING:
     from locard.ingest.importers.files import ImportReport
 
+FORMATS = ("openai-messages", "otlp-json", "claude-code", "jsonl")
 MOST_REJECTS_SHOWN = 20
 
 
 @click.command("import")
-@click.argument("format_name", metavar="FORMAT", type=click.Choice(["openai-messages"]))
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--no-consume", is_flag=True, help="Only append to the event log.")
 @click.pass_obj
 def import_(settings: Settings, format_name: str, files: tuple[Path, ...], no_consume: bool) -> int:
-    """Import runs that somebody else recorded.
+    """Import what somebody else recorded.
+
+    \b
+    FORMAT            a line is
+    openai-messages   a run as OpenAI's chat messages
+    otlp-json         what OpenTelemetry's file exporter writes: traces or logs
+    claude-code       a step of a session of Claude Code, from ~/.claude/projects
+    jsonl             one of Locard's own events
 
     What was imported before is passed over, so an import that was interrupted is simply started
     again. With the embedded log the lake has the events when the command ends.
@@ -46,15 +54,19 @@ def import_(settings: Settings, format_name: str, files: tuple[Path, ...], no_co
 
 
 def _append(settings: Settings, format_name: str, files: tuple[Path, ...]) -> int:
-    """Append the runs of each file to the event log, and return the exit status."""
-    from locard.ingest.importers.files import Ledger, UnreadableFile, import_file
+    """Append what is in each file to the event log, and return the exit status."""
+    from locard.ingest.importers.files import CONVERTERS, Ledger, UnreadableFile, import_file
     from locard.query.inert import one_line
 
     status = 0
     progress = progress_line()
 
     def show(report: ImportReport) -> None:
-        progress(f"{one_line(report.path.name)}: {report.runs} runs, {report.events} events")
+        counts = f"{report.lines} {report.unit}, {report.events} events"
+        known = f", {report.known_lines} known" if report.known_lines else ""
+        progress(f"{one_line(report.path.name)}: {counts}{known}")
+
+    converter = CONVERTERS[format_name]()
 
     with (
         log_writer(settings) as writer,
@@ -63,7 +75,7 @@ def _append(settings: Settings, format_name: str, files: tuple[Path, ...]) -> in
         for path in files:
             try:
                 report = import_file(
-                    path, format_name, writer, ledger, observed_at=utc_now(), on_progress=show
+                    path, converter, writer, ledger, observed_at=utc_now(), on_progress=show
                 )
             except UnreadableFile as error:
                 click.echo(f"locard: {one_line(str(error))}", err=True)
@@ -81,10 +93,16 @@ def _tell(report: ImportReport) -> None:
     from locard.query.inert import one_line
 
     path = one_line(str(report.path))
-    known = f", {report.known_runs} runs known from before" if report.known_runs else ""
-    click.echo(
-        f"{path}: {report.runs} runs, {report.events} events, {report.rejected} rejects{known}"
-    )
+    counts = [
+        f"{report.lines} {report.unit}",
+        f"{report.events} events",
+        f"{report.rejected} rejects",
+    ]
+    if report.left_out:
+        counts.append(f"{report.left_out} {report.unit} left out")
+    if report.known_lines:
+        counts.append(f"{report.known_lines} {report.unit} known from before")
+    click.echo(f"{path}: {', '.join(counts)}")
     for notice, count in sorted(report.notices.items()):
         place = f"{path}:{report.noticed_at[notice]}"
         click.echo(f"  {place}: note: {notice} ({count} in this file)", err=True)

@@ -82,10 +82,10 @@ def sessions(
         columns, rows = list_sessions(connection, wanted)
         without = events_without_session(connection) if format_name == "table" else 0
     if format_name == "table":
-        stream = _stdout()
+        stream = inert_stdout()
         print_sessions(columns, rows, stream, width or terminal_width(stream))
     else:
-        write_rows(columns, rows, format_name, _stdout())
+        write_rows(columns, rows, format_name, inert_stdout())
     if without:
         click.echo(
             f"{without} events belong to no session; ask for them with `locard sql`", err=True
@@ -126,7 +126,9 @@ def timeline(
     only = position_of(rows, event) if event else None
     if format_name == "table":
         shows_details = details or only is not None
-        print_timeline(rows, zone, details=shows_details, stream=_stdout(), width=width, only=only)
+        print_timeline(
+            rows, zone, details=shows_details, stream=inert_stdout(), width=width, only=only
+        )
     else:
         _write(rows if only is None else [rows[only]], format_name)
     return 0
@@ -137,7 +139,7 @@ def _write(rows: list[TimelineRow], format_name: Format) -> None:
 
     columns = [*TIMELINE_COLUMNS, "fields"]
     values = ([getattr(row, name) for name in columns] for row in rows)
-    write_rows(columns, values, format_name, _stdout())
+    write_rows(columns, values, format_name, inert_stdout())
 
 
 @click.command()
@@ -152,7 +154,7 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
     """
     from locard.query import confine, connect, run, terminal_width, write_plan, write_rows
 
-    stream = _stdout()
+    stream = inert_stdout()
     width = width or terminal_width(stream)
     # A statement may run for ever inside DuckDB, where Python's own Ctrl-C is not heard. Nothing
     # here is left half done: the statement only reads.
@@ -169,7 +171,7 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
     return 0
 
 
-def _stdout() -> TextIO:
+def inert_stdout() -> TextIO:
     """Return stdout, which shows what its encoding does not have as an escape."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure:  # not where a test has put something else in its place

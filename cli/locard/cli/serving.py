@@ -7,16 +7,18 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from locard.cli.assembly import kafka_settings, log_writer
+from locard.cli.assembly import collector_log, kafka_settings, log_writer
+from locard.cli.identities import identity_registry, record_changes
 from locard.cli.processes import SECONDS_TO_STOP, run_together
 from locard.cli.settings import Settings
-from locard.cli.tokens import api_token, collector_token
-from locard.schema import CannotContinue
+from locard.cli.tokens import api_token, shared_token
+from locard.schema import CannotContinue, RetryableError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 COLLECT_PORT: Final = 4318
 SERVE_PORT: Final = 8700
 HEALTH_PORT: Final = 9464
+_SECONDS_TO_BE_READY: Final = 2.0  # less than who asks for it waits
 
 host_option = click.option(
     "--host", default="127.0.0.1", show_default=True, help="The address to listen on."
@@ -50,16 +53,26 @@ def port_option(name: str, default: int) -> Callable[[Any], Any]:
 def collect(settings: Settings, host: str, port: int) -> int:
     """Take events over HTTP and append them to the event log."""
     _end_on_signals()
-    from locard.ingest.collector import DEFAULT_LIMITS, CollectorLimits, collector_app
+    from locard.ingest.collector import DEFAULT_LIMITS, CollectorLimits, Rate, collector_app
+    from locard.ingest.garbage import collect_garbage_less_often
 
-    token, told = collector_token(settings)
-    with listen(host, port) as listener, log_writer(settings) as writer:
+    token, told = shared_token(settings)
+    rate = Rate(settings.collector_bytes_per_second, settings.collector_events_per_second)
+    appends = DEFAULT_LIMITS.requests if settings.kafka else 1
+    with (
+        listen(host, port) as listener,
+        collector_log(settings) as writer,
+        identity_registry(settings) as identities,
+    ):
+        record_changes(identities, writer)
         app = collector_app(
             writer,
             token,
+            identities=identities,
             check_log=_kafka_check(settings, writer),
-            limits=CollectorLimits(appends=DEFAULT_LIMITS.requests if settings.kafka else 1),
+            limits=CollectorLimits(appends=appends, rate=rate),
         )
+        collect_garbage_less_often()
         _serve(app, listener, f"collecting on {_address(listener)}; {told}")
     return 0
 
@@ -118,15 +131,22 @@ def up(
 
 
 def _kafka_check(settings: Settings, writer: EventLogWriter) -> Callable[[], None] | None:
-    """Return what finds out whether Kafka can be reached; the embedded log needs no help."""
+    """Return what finds out whether events can be stored; the embedded log needs no help."""
     if not settings.kafka:
         return None
     from locard.ingest.eventlog.kafka_cluster import ensure_topic
 
-    kafka = kafka_settings(settings, settings.kafka)
+    kafka = replace(
+        kafka_settings(settings, settings.kafka), seconds_to_answer=_SECONDS_TO_BE_READY
+    )
 
     def check() -> None:
-        if ensure_topic(kafka) != writer.topic_id:
+        writer.append([])  # raises where neither Kafka nor the spool takes any
+        try:
+            topic_id = ensure_topic(kafka)
+        except RetryableError:
+            return  # the spool takes them
+        if writer.topic_id not in ("", topic_id):
             raise CannotContinue(
                 f"topic {kafka.topic} was made again since the collector started; start it again"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -46,6 +46,20 @@ class Settings(BaseSettings):
     )
     collector_token: SecretStr | None = Field(
         None, description="What senders of events must present to the collector."
+    )
+    collector_shared_token: Literal["accepted", "refused"] = Field(
+        "accepted", description="Whether that one token is good beside those of identities."
+    )
+    collector_bytes_per_second: float = Field(
+        32 * 1024 * 1024, ge=0, description="Bytes that one sender may send; 0: any."
+    )
+    collector_events_per_second: float = Field(
+        10_000, ge=0, description="Events that one sender may send; 0: any."
+    )
+    spool_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=0,
+        description="What the collector keeps on its disk while Kafka is away, in bytes.",
     )
     api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
     redaction_workers: int = Field(2, ge=1, description="Processes that redact.")

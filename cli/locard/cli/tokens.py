@@ -18,8 +18,13 @@ _TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[!-~]{16,}")  # what a header can carry, and nobody can guess
 
 
-def collector_token(settings: Settings) -> tuple[str, str]:
-    """Return the token that senders of events have to present, and where a person finds it."""
+def shared_token(settings: Settings) -> tuple[str | None, str]:
+    """Return the token that any sender of events may present, and where a person finds it.
+
+    It is `None` where only the tokens of identities are accepted.
+    """
+    if settings.collector_shared_token == "refused":  # noqa: S105 - a choice, not a token
+        return None, "the tokens are those of `locard identity list`"
     return _token(settings, "collector", settings.collector_token)
 
 

@@ -56,9 +56,18 @@ class Batch:
         position = Position.of(record)
         self._segment(record, now).rows.append(Row(position, redacted))
 
-    def add_quarantined(self, record: RawRecord, error_class: str, now: float) -> None:
-        """Note that the record is in quarantine."""
-        self._segment(record, now).quarantined[record.offset] = error_class
+    def add_quarantined(
+        self, record: RawRecord, error_class: str, core: RedactedEvent | None, now: float
+    ) -> None:
+        """Note that the record is in quarantine.
+
+        Args:
+            core: its event without content, for a row; `None` where it could not be decoded.
+        """
+        segment = self._segment(record, now)
+        segment.quarantined[record.offset] = error_class
+        if core is not None:
+            segment.rows.append(Row(Position.of(record), core))
 
     def is_due(self, now: float) -> bool:
         """Say whether a limit is reached at `now` (seconds on the clock that `add` was given)."""

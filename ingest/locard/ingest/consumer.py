@@ -9,7 +9,6 @@ Memory is bounded: while as many records or bytes are under way as allowed, none
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import Counter
@@ -25,7 +24,7 @@ from locard.ingest.in_flight import InFlight
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
 from locard.ingest.segments import Segment, next_offsets
-from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult
+from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult, without_content
 from locard.schema import Event, RetryableError, utc_now
 
 log = logging.getLogger(__name__)
@@ -36,17 +35,6 @@ _POLL_MOST: Final = 2_000  # records read at once
 _PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
 _ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
 _LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
-
-
-def collect_garbage_less_often() -> None:
-    """Tell Python's garbage collector what a consumer's memory is like. For the whole process.
-
-    A batch is tens of thousands of objects that live for seconds and hold no cycles. By default the
-    collector walks through all of them again for every few hundred new ones: decoding a batch took
-    36 us an event with it and 19 us so (14 us without any collection).
-    """
-    gc.freeze()  # what was imported will never be garbage
-    gc.set_threshold(50_000, 20, 100)
 
 
 class Redaction(Protocol):
@@ -74,7 +62,8 @@ class Redaction(Protocol):
 class ConsumerCounts:
     """What the consumer did since it started.
 
-    Every record that was read is published or quarantined; `expired` ones could not be read.
+    Every record that was read is either published or quarantined; `expired` ones could not be read.
+    An event that is quarantined does not count as published, although its core is in the lake.
     """
 
     read: int = 0
@@ -204,7 +193,8 @@ class Consumer:
     def _put_away(self, record: RawRecord, error_class: str, event: Event | None) -> None:
         """Quarantine first, durably; only then may the position move past the record."""
         self._quarantine.put(record, error_class, event, utc_now())
-        self._batch.add_quarantined(record, error_class, time.monotonic())
+        core = without_content(event) if event is not None else None
+        self._batch.add_quarantined(record, error_class, core, time.monotonic())
         self.counts.quarantined[error_class] += 1
 
     def _publish(self) -> None:
@@ -227,7 +217,7 @@ class Consumer:
                 if not self._batch.segments:
                     return  # the partitions were taken away meanwhile
                 wait = min(wait * 2, _LONGEST_PAUSE)
-        self.counts.published += sum(len(segment.rows) for segment in segments)
+        self.counts.published += sum(segment.published for segment in segments)
         self.counts.commits += 1
         positions = next_offsets(segments)
         self._starts |= positions

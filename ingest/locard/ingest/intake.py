@@ -6,29 +6,44 @@ JSON, or names a key twice, spoils none of its neighbours.
 
 from __future__ import annotations
 
+import logging
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, check_sizes, outgoing
-from locard.schema import Event, RejectedRecord, event_json, parse_event
+from locard.ingest.stamping import (
+    ForeignClaim,
+    Sender,
+    foreign_claim,
+    stamped_json,
+    without_claims,
+)
+from locard.schema import AccountingEvent, Event, RejectedRecord, parse_event
+
+log = logging.getLogger(__name__)
 
 Form = Literal["array", "lines"]
 """A JSON array of events, or one event on each line (NDJSON)."""
 
 BODY_TOO_LARGE: Final = "body_too_large"
 TOO_MANY_EVENTS: Final = "too_many_events"
+INTERNAL_ERROR: Final = "internal_error"
 
 _GZIP: Final = 31  # zlib's name for its largest window with a gzip header
 _OURS_ALONE: Final = frozenset({"access", "custody"})  # else anybody could forge an erasure
 _WHITESPACE: Final = b" \t\r\n"
 
-# The next bracket or comma that is not inside a string. Possessive, so that a body made to be
-# slow is read once like any other.
+# The next bracket, and for items of the outermost array also comma, that is not inside a string.
+# Possessive, so that a body made to be slow is read once like any other.
 _STRUCTURE: Final = re.compile(
     rb'[^"\[\]{},]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{},]*+)*+([\[\]{},])', re.DOTALL
+)
+_BRACKET: Final = re.compile(
+    rb'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL
 )
 
 
@@ -66,13 +81,51 @@ class RejectedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What was in a body: each of its events is in exactly one of the two."""
+    """What was in a body: each of its events is in exactly one of the first two.
+
+    Args:
+        claims: of other workflows or agents than the sender's, by how many of the rejected events
+            made each.
+        when_durable: what to call when the records are.
+    """
 
     records: list[OutgoingRecord] = field(default_factory=list, repr=False)
     rejected: list[RejectedEvent] = field(default_factory=list)
+    claims: Counter[ForeignClaim] = field(default_factory=Counter, repr=False)
+    when_durable: list[Callable[[], None]] = field(default_factory=list, repr=False)
+
+    def refuse(self, index: int, error_class: str, reason: str) -> None:
+        """Note an event that cannot be accepted."""
+        self.rejected.append(RejectedEvent(index, error_class, reason))
+
+    def refuse_claim(self, index: int, claim: ForeignClaim) -> None:
+        """Note an event that names another workflow or agent than its sender may send of."""
+        self.claims[claim] += 1
+        self.refuse(index, claim.error_class, claim.reason)
+
+    def take(self, index: int, event: Event, sender: Sender, data: bytes | None = None) -> bool:
+        """Note an event, with its sender in it, as a record; or (false) why it cannot be one.
+
+        Args:
+            data: the event as JSON where that is known; see `stamped_json`.
+        """
+        if claim := foreign_claim(sender, event.workflow_id, event.agent_id):
+            if not isinstance(event, AccountingEvent):
+                self.refuse_claim(index, claim)
+                return False
+            # A recorder that is set up for another workflow still says what became of its events.
+            event, data = without_claims(event), None
+        record = outgoing(event, stamped_json(event, sender, data))
+        try:
+            check_sizes([record])
+        except RejectedRecord as error:
+            self.refuse(index, error.error_class, str(error))
+            return False
+        self.records.append(record)
+        return True
 
 
-def take_in(body: bytes, form: Form, limits: IntakeLimits) -> Intake:
+def take_in(body: bytes, form: Form, limits: IntakeLimits, sender: Sender) -> Intake:
     """Return the records of a body's acceptable events, in their order, and why others are not.
 
     Raises:
@@ -81,15 +134,23 @@ def take_in(body: bytes, form: Form, limits: IntakeLimits) -> Intake:
     intake = Intake()
     for index, data in enumerate(_lines(body) if form == "lines" else _array_items(body)):
         if index >= limits.events:
-            raise RejectedRecord(
-                f"the body holds more than {limits.events:,} events; send fewer at once",
-                TOO_MANY_EVENTS,
-            )
+            raise too_many_events(limits)
         try:
-            intake.records.append(_record(data))
+            event = _acceptable(data)
+            intake.take(index, event, sender)
         except RejectedRecord as error:
-            intake.rejected.append(RejectedEvent(index, error.error_class, str(error)))
+            intake.refuse(index, error.error_class, str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the neighbours
+            log.error("an event was not taken in: %s; report it", type(error).__name__)
+            intake.refuse(index, INTERNAL_ERROR, "the collector failed over it; see its own log")
     return intake
+
+
+def too_many_events(limits: IntakeLimits) -> RejectedRecord:
+    """Return the refusal of a whole body that holds more than the limit."""
+    return RejectedRecord(
+        f"the body holds more than {limits.events:,} events; send fewer at once", TOO_MANY_EVENTS
+    )
 
 
 def decompress(body: bytes, limit: int) -> bytes:
@@ -114,26 +175,14 @@ def decompress(body: bytes, limit: int) -> bytes:
     return data
 
 
-def _record(data: bytes) -> OutgoingRecord:
+def _acceptable(data: bytes) -> Event:
     event = parse_event(data)
     if event.kind in _OURS_ALONE:
         raise RejectedRecord(
             f"an event of kind {event.kind} is written by Locard itself; send what the agent did",
             "kind_not_accepted",
         )
-    if event.principal is not None or event.principal_verified:
-        event = _without_claims(event)
-    record = outgoing(event, event_json(event))
-    check_sizes([record])
-    return record
-
-
-def _without_claims(event: Event) -> Event:
-    """Keep what a sender says of its own credential as a claim: the field is the collector's."""
-    claim = {"claimed_principal": event.principal} if event.principal is not None else {}
-    extensions = {**event.extensions, **claim}
-    update = {"principal": None, "principal_verified": False, "extensions": extensions}
-    return event.model_copy(update=update)
+    return event
 
 
 def _lines(body: bytes) -> Iterable[bytes]:
@@ -147,14 +196,14 @@ def _array_items(body: bytes) -> Iterator[bytes]:
         raise _not_an_array()
     start = position = opening.end()
     depth = 1
-    while depth and (token := _STRUCTURE.match(body, position)):
+    while depth and (token := (_STRUCTURE if depth == 1 else _BRACKET).match(body, position)):
         position = token.end()
         mark = token[1]
         if mark in b"[{":
             depth += 1
         elif mark in b"]}":
             depth -= 1
-        elif depth == 1:
+        else:
             yield body[start : position - 1]
             start = position
     if depth or body[position - 1 :].strip(_WHITESPACE) != b"]":

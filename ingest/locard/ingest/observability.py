@@ -1,4 +1,4 @@
-"""What collector and consumer tell of themselves: Prometheus metrics, and whether they are alive.
+"""What the consumer tells of itself: Prometheus metrics, and whether it is alive.
 
 Counts alone. No label carries anything that was read from an event but names of closed sets.
 """
@@ -15,55 +15,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
-    Histogram,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from locard.ingest.consumer import ConsumerCounts
 from locard.schema import CannotContinue
-
-if TYPE_CHECKING:  # the collector shall not load what only the consumer needs
-    from locard.ingest.consumer import ConsumerCounts
 
 log = logging.getLogger(__name__)
 
 _LONGEST_SILENCE: Final = 120.0  # seconds; one step of the consumer publishes a batch at most
-
-
-class CollectorMetrics:
-    """What the collector did since it started."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.accepted = Counter(
-            "locard_collector_events_accepted",
-            "Events that are durable in the event log.",
-            registry=self.registry,
-        )
-        self.rejected = Counter(
-            "locard_collector_events_rejected",
-            "Events that were refused for good.",
-            ["error_class"],
-            registry=self.registry,
-        )
-        self.requests = Counter(
-            "locard_collector_requests",
-            "Requests with events, by the status of the answer.",
-            ["status"],
-            registry=self.registry,
-        )
-        self.append_seconds = Histogram(
-            "locard_collector_append_seconds",
-            "How long the event log took to make the events of one request durable.",
-            registry=self.registry,
-        )
 
 
 class ConsumerMetrics(Collector):

@@ -1,8 +1,9 @@
 """Segments: what one publish adds for one partition. Pure: decides, touches nothing.
 
 A segment covers a range of offsets without a hole: each record in it is a row of the lake, is in
-quarantine, or never existed (a broker's own markers use up offsets). Its manifest says so and
-stands in the commit that adds the rows.
+quarantine, or never existed (a broker's own markers use up offsets). What is in quarantine has a
+row as well where it could be decoded: the event's core, without its content. The manifest says so
+and stands in the commit that adds the rows.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Row:
 class Segment:
     """The rows and quarantined offsets of one partition, in the order of the log.
 
-    `expired` is the first and the next offset of a gap: records that left the log unread.
+    Args:
+        rows: what the file holds, cores of quarantined events included.
+        quarantined: why, by offset; whether or not there is a row.
+        expired: the first and the next offset of a gap: records that left the log unread.
     """
 
     topic_id: str
@@ -64,6 +68,11 @@ class Segment:
     def application_id(self) -> str:
         """The name under which Delta keeps this partition's next offset."""
         return application_id(self.topic_id, self.partition)
+
+    @property
+    def published(self) -> int:
+        """The number of rows whose content is there: all but those of quarantined events."""
+        return sum(row.position.offset not in self.quarantined for row in self.rows)
 
     def advance(self, position: Position) -> None:
         """Move the end past a record, which must lie beyond it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from locard.query.conversation import conversation
+from locard.query.gaps import GAP_COLUMNS, Account, find_gaps
 from locard.query.lake import confine, connect
 from locard.query.output import Format, terminal_width, write_plan, write_rows
 from locard.query.session_table import print_sessions
@@ -17,8 +19,10 @@ from locard.query.timeline import (
 from locard.query.views import VIEWS, View
 
 __all__ = [
+    "GAP_COLUMNS",
     "TIMELINE_COLUMNS",
     "VIEWS",
+    "Account",
     "Answer",
     "Format",
     "TimelineRow",
@@ -26,8 +30,10 @@ __all__ = [
     "Wanted",
     "confine",
     "connect",
+    "conversation",
     "count_calls",
     "events_without_session",
+    "find_gaps",
     "find_session",
     "list_sessions",
     "position_of",

@@ -17,7 +17,7 @@ from locard.query.layout import padded, width_of
 from locard.query.values import plain
 
 JSON_COLUMNS: Final = frozenset(
-    {"absent", "arguments", "attributes", "content", "extensions", "history", "messages"}
+    {"absent", "arguments", "attributes", "content", "drops", "extensions", "history", "messages"}
     | {"parameters", "redaction", "result", "targets", "tool_definitions"}
 )
 """Columns that hold JSON text; what others hold is text as it came."""

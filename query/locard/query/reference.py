@@ -45,6 +45,10 @@ FROM texts WHERE contains(text, 'our bank has changed') ORDER BY occurred_at
 SELECT session_id, occurred_at, tool_name, arguments
 FROM tool_calls WHERE verdict = 'deny' AND outcome = 'ok'
 """,
+    "Which agents lost events, and when were they last heard of?": """
+SELECT collector_id, incarnation, agent_name, last_at, state, missing, dropped
+FROM streams WHERE missing > 0 OR dropped > 0 ORDER BY last_at
+""",
     "What did a session read that nobody vouches for, before its first payment?": """
 SELECT r.occurred_at, r.tool_name, r.trust, r.result
 FROM tool_results AS r
@@ -69,7 +73,8 @@ Times are UTC. Columns marked *JSON* hold JSON text: `arguments ->> '$.recipient
 out. Columns marked *content* are redacted: in the place of personal data stand tokens such as
 `‹IBAN_CODE:k1:9f2c71d0a4b85e16›`, the same for the same value. `NULL` means that nothing was said;
 `absent` says which content is missing and why. A filter on `session_id` reaches the files in every
-view but `duplicates`, so it is what makes a question fast.
+view but `duplicates`, `gaps` and `streams`, so it is what makes a question fast; in the last two a
+filter on `collector_id` does.
 
 With `connect` any statement is yours to make. `locard sql` only reads: `SELECT`, `FROM`, `WITH`,
 `VALUES`, `PIVOT` with named values, `DESCRIBE`, `SUMMARIZE`, `SHOW` and `EXPLAIN`. In CSV a text

@@ -71,18 +71,29 @@ def _of_kind(event: Event, tools: Mapping[str, str]) -> Told:
 
 
 def _messages(event: Event) -> Told:
-    """Tell a prompt or an output. Instructions come last: they are long, and always the same."""
+    """Tell a prompt or an output.
+
+    Instructions come last: they are long, and always the same. So does what was said before.
+    """
     messages = [m for m in _parsed(event.get("messages")) or () if isinstance(m, dict)]
     roles = list(dict.fromkeys(str(message.get("role", "?")) for message in messages))
-    messages.sort(key=lambda message: message.get("role") in _INSTRUCTIONS)
+    messages.sort(key=lambda m: m.get("role") in _INSTRUCTIONS or _reference(m) is not None)
     said = []
     for message in messages:
-        words = "\n".join(_parts(message))
+        words = _reference(message) or "\n".join(_parts(message))
         said.append(f"{message.get('role', '?')}: {words}" if len(roles) > 1 else words)
     what = "\n".join(said)
     if event["kind"] == "model_output":
         return Told(event.get("response_model") or event.get("request_model") or "model", what)
     return Told("+".join(roles) or _actor(event), what, _least_trusted(messages))
+
+
+def _reference(message: Mapping[str, Any]) -> str | None:
+    """Return in a few words where a message stands that says nothing of its own."""
+    match message:
+        case {"same_as": {"event": str(event_id)}} if not message.get("parts"):
+            return f"(as before: event {event_id})"
+    return None
 
 
 def _parts(message: Mapping[str, Any]) -> Iterator[str]:

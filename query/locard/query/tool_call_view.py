@@ -10,6 +10,7 @@ from locard.query.view import View
 # as well, and a filter on the session reaches all of it. Without a session ids of calls are only
 # unique within a trace, or a collector. Sources use an id twice: the second call of a session with
 # the same id must not vanish behind the first, so the nth sighting of each place is the nth call.
+# Some send the same thing as a span and as a log record: those are two sightings of one call.
 TOOL_CALLS: Final = View(
     "tool_calls",
     "One tool call: what was seen of it in up to four places merged, with the outcome of its "
@@ -24,7 +25,7 @@ TOOL_CALLS: Final = View(
         FROM events WHERE kind IN ('tool_call', 'tool_result', 'decision')
     ), numbered AS (
         SELECT *, row_number() OVER (
-            PARTITION BY session_id, scope, call_key, kind, sighting
+            PARTITION BY session_id, scope, call_key, kind, sighting, lane
             ORDER BY occurred_at, log_topic_id, log_partition, log_offset, event_id
         ) AS nth
         FROM told

@@ -1,7 +1,8 @@
 """The views that every question stands on: stable names over a layout that may change.
 
 Each view is one SQL statement with a sentence that says what a row is. They hide duplicates (an
-event that arrived twice is one event, the first that was ingested counts) and how files lie.
+event that arrived twice is one event, the first that was ingested with its content counts) and how
+files lie.
 Answers are the same each time: nothing depends on the order in which rows happen to be read.
 `docs/views.md` is made from here.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from locard.query.gap_view import GAPS, STREAMS
 from locard.query.text_view import TEXTS
 from locard.query.tool_call_view import TOOL_CALLS
 from locard.query.view import View
@@ -33,7 +35,10 @@ _COLUMNS: Final = {
     "on_behalf_of": "the person served",
     "call_id": "one tool call: its sightings, its result, decisions about it",
     "caused_by": "ids of events",
-    "absent": "content that is `not_captured`, `redacted_upstream` or `erased`, by its column",
+    "absent": (
+        "content that is `not_captured`, `redacted_upstream`, `quarantined` or `erased`, by its "
+        "column"
+    ),
     "extensions": "what the source sent and this version has no column for",
     "messages": "messages of parts, each with its own `trust`",
     "history": "which earlier messages of the session preceded these: each is stored once",
@@ -48,13 +53,18 @@ _COLUMNS: Final = {
     "ingest_date": "the day under which its file lies",
 }
 
-# Session and event id together name an event: partitioning by both lets a filter on the session
-# reach the files, and an event that was copied into another session hides nothing. In the files a
+# What redaction failed on is in quarantine, and its core alone in the lake; replayed from there it
+# comes once more, with its content. The record of redaction tells, since no sender can write it.
+_IS_CORE_ALONE: Final = 'contains(redaction, \'"policy":"no-content/1"\')'
+
+# Session, workflow and event id together name an event: so a filter on the session reaches the
+# files, and an event that was copied into another session, or sent under another workflow's token,
+# hides nothing. In the files a
 # field at its default is NULL; who asks for what is not verified must not find nothing.
 _EVENTS: Final = View(
     "events",
     "One event, with every column of the lake; duplicates by event id left out.",
-    """
+    f"""
     SELECT * REPLACE (
         coalesce(time_source, 'source') AS time_source,
         coalesce(principal_verified, false) AS principal_verified,
@@ -63,20 +73,22 @@ _EVENTS: Final = View(
     )
     FROM lake_rows
     QUALIFY row_number() OVER (
-        PARTITION BY session_id, event_id
-        ORDER BY ingested_at, log_topic_id, log_partition, log_offset
+        PARTITION BY session_id, workflow_id, event_id
+        ORDER BY {_IS_CORE_ALONE}, ingested_at, log_topic_id, log_partition, log_offset
     ) = 1
-    """,
+    """,  # noqa: S608 - made of the constant above
     _COLUMNS,
 )
 
 # What an event says. Where and when it arrived, and what redaction did, may differ between copies.
-_SAID: Final = """
-    kind, call_id, caused_by, on_behalf_of, parameters, extensions, messages, history,
-    tool_definitions, tool_name, tool_server, tool_type, sighting, effect, arguments, outcome,
-    trust, error_type, error_message, result, operation, resource_type, media_type, uri, title,
-    content, decided_by, verdict, rule, rationale, change, attributes, statement, action, query,
-    purpose, custody_action, legal_basis, ticket, requester, reason, targets
+_SAID_IN_CORE: Final = """
+    kind, call_id, caused_by, history, tool_name, tool_server, tool_type, sighting, effect, outcome,
+    trust, error_type, operation, resource_type, media_type, decided_by, verdict, rule, change,
+    statement, first_seq, last_seq, drops, follows, action, custody_action, legal_basis, ticket
+"""
+_SAID_IN_CONTENT: Final = """
+    on_behalf_of, parameters, extensions, messages, tool_definitions, arguments, error_message,
+    result, uri, title, content, rationale, attributes, query, purpose, requester, reason, targets
 """
 
 _DUPLICATES: Final = View(
@@ -84,7 +96,8 @@ _DUPLICATES: Final = View(
     "One event id that arrived more than once, with how often and whether the copies differ.",
     f"""
     SELECT event_id, min(session_id) AS session_id, count(*) AS copies,
-        count(DISTINCT (session_id, {_SAID})) > 1 AS differ
+        count(DISTINCT (session_id, workflow_id, {_SAID_IN_CORE})) > 1
+            OR count(DISTINCT ({_SAID_IN_CONTENT})) FILTER (NOT {_IS_CORE_ALONE}) > 1 AS differ
     FROM lake_rows SEMI JOIN (
         SELECT event_id FROM lake_rows GROUP BY event_id HAVING count(*) > 1
     ) USING (event_id)
@@ -203,5 +216,7 @@ VIEWS: Final = (
     TEXTS,
     _PSEUDONYMS,
     _DUPLICATES,
+    GAPS,
+    STREAMS,
 )
 """All views, in the order in which they stand on each other."""

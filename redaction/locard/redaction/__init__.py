@@ -8,7 +8,12 @@ from locard.redaction.keys import Keyring
 from locard.redaction.policy import DEFAULT_POLICY, RedactionPolicy
 from locard.redaction.pool import DEFAULT_SECONDS_PER_EVENT, RedactionPool
 from locard.redaction.pseudonyms import TOKEN, Pseudonymizer
-from locard.redaction.redacted import FailedRedaction, RedactedEvent, RedactionResult
+from locard.redaction.redacted import (
+    FailedRedaction,
+    RedactedEvent,
+    RedactionResult,
+    without_content,
+)
 from locard.redaction.sealing import SUITE_NAME, seal, unseal
 from locard.redaction.worker import EventRedactor
 
@@ -29,6 +34,7 @@ __all__ = [
     "presidio_redactor",
     "seal",
     "unseal",
+    "without_content",
 ]
 
 

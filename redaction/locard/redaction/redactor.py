@@ -28,6 +28,9 @@ from locard.schema import (
     parse_json,
 )
 
+_REFERENCE: Final = "same_as"
+_EVENT_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MOST_MESSAGES: Final = 2**53  # above what a number in a reference can be
 _PARTS_WITH_CALL_ID: Final = ("tool_call", "tool_call_response")
 _FEWEST_DIGITS: Final = 7  # of a number that may be somebody's; shorter ones are amounts and counts
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -81,9 +84,11 @@ class _Walk:
         """Walk messages as the schema defines them; below a part everything is payload."""
         walked = []
         for message in messages:
-            parts = [self._part(part) for part in message.get("parts", ())]
-            rest = self._object({k: v for k, v in message.items() if k != "parts"})
-            walked.append(rest | ({"parts": parts} if "parts" in message else {}))
+            kept = {k: v for k, v in message.items() if k == _REFERENCE and _is_reference(v)}
+            if "parts" in message:
+                kept["parts"] = [self._part(part) for part in message["parts"]]
+            rest = self._object({k: v for k, v in message.items() if k not in kept})
+            walked.append(rest | kept)
         return walked
 
     def value(self, value: Any, context: tuple[str, ...] = ()) -> Any:
@@ -137,6 +142,19 @@ def _is_structure(name: str, value: Any, part: dict[str, Any]) -> bool:
     if name == "id":
         return isinstance(value, str) and part.get("type") in _PARTS_WITH_CALL_ID
     return name == "trust" or (name == "type" and value in KNOWN_PART_TYPES)
+
+
+def _is_reference(value: Any) -> bool:
+    """Say whether this names a message of another event and nothing else.
+
+    In any other form it is payload. A reference to the first message has no number.
+    """
+    if not isinstance(value, dict) or not {"event"} <= value.keys() <= {"event", "message"}:
+        return False
+    event, number = value["event"], value.get("message", 0)
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    is_event = isinstance(event, str) and _EVENT_ID.fullmatch(event) is not None
+    return is_event and is_number and 0 <= number < _MOST_MESSAGES
 
 
 def _json_in(text: str) -> Any:

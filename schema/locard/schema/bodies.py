@@ -94,14 +94,37 @@ class LifecycleBody(Record):
     attributes: Content[JsonValue] = None
 
 
-class AccountingBody(Record):
-    """A collector's statement of what it sent in one incarnation."""
+class DeclaredDrop(Record):
+    """Events that a collector numbered and could not send: a range of `seq`, both ends included.
 
-    statement: Literal["open", "interval", "close"]
+    `incarnation` is given where it is another than that of the statement.
+    """
+
+    incarnation: str | None = None
+    first_seq: Count
+    last_seq: Count
+    reason: str = Field(pattern=r"^[a-z_]{1,40}$")
+
+
+class AccountingBody(Record):
+    """A collector's statement of what it sent in one incarnation.
+
+    It covers the events numbered `first_seq` to `last_seq`, of which `count` were handed on and
+    `declared_drops` were not; `drops` says which, and may name earlier ones that failed later. An
+    `open` statement covers nothing and begins an incarnation, a `close` statement ends it, and a
+    `crash` statement is what the next incarnation found of one that ended badly. Statements are
+    numbered as all events are; `previous` is the digest of the one before. `locard.evidence` says
+    which bytes are signed.
+    """
+
+    statement: Literal["open", "interval", "close", "crash"]
     first_seq: Count | None = None
     last_seq: Count | None = None
     count: Count | None = None
     declared_drops: Count | None = None
+    drops: tuple[DeclaredDrop, ...] = ()
+    previous: str | None = None
+    follows: str | None = None
     signing_key_id: str | None = None
     signature: str | None = None
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 Trust = Literal["system", "operator", "user", "tool", "external", "unknown"]
 """Who stands behind a text. What a model wrote is `unknown`: it may repeat anybody."""
 
-Absence = Literal["not_captured", "redacted_upstream", "erased"]
+Absence = Literal["not_captured", "redacted_upstream", "quarantined", "erased"]
 """Why a content field has no value. Empty is not absent: that is the value `""` or `[]`."""
 
 
@@ -133,17 +133,34 @@ class OtherPart(Record):
 Part = Annotated[KnownPart | OtherPart, Field(union_mode="left_to_right")]
 
 
+class MessageReference(Record):
+    """A message that an event of the same session holds.
+
+    For a prompt, `message` counts in the conversation through it, from 0, so that it means the same
+    however much of that conversation is stored with the prompt itself. For a model's output it is
+    the number of the choice. A `tool_result` holds one message, 0: the one that shows its result to
+    the model.
+    """
+
+    event: UUID
+    message: Count = 0
+
+
 class Message(Record):
-    """One message of a conversation. `parts` is empty when the message had no content at all."""
+    """One message of a conversation. `parts` is empty when the message had no content at all.
+
+    With `same_as` it says again what another event holds, and its parts are there.
+    """
 
     role: str
     name: str | None = None
     finish_reason: str | None = None
     parts: tuple[Part, ...] = ()
+    same_as: MessageReference | None = None
 
 
 MESSAGE_FIELD_NAMES: Final = frozenset(Message.model_fields).union(
-    KNOWN_PART_TYPES, *(part.model_fields for part in _KNOWN_PARTS)
+    KNOWN_PART_TYPES, MessageReference.model_fields, *(part.model_fields for part in _KNOWN_PARTS)
 )
 """The names that the structure of a message can have: what may be told of it without quoting it."""
 
@@ -151,8 +168,11 @@ MESSAGE_FIELD_NAMES: Final = frozenset(Message.model_fields).union(
 class History(Record):
     """The messages that preceded a prompt, told by reference, since each is stored once.
 
-    They are the first `messages` messages of the session, in the order of its events, the last
-    of them in event `through`.
+    They are the first `messages` messages of the conversation through event `through`. For a
+    prompt, that is its own history and then its messages; for a model's output, the conversation
+    through the prompt that it answers (the last prompt in its `caused_by`) and then its first
+    message. An event of the lane `import` ends the one conversation of its session: all messages of
+    the session so far, in the order of its events.
     """
 
     through: UUID

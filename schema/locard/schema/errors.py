@@ -20,7 +20,16 @@ class LocardError(Exception):
 
 
 class RetryableError(LocardError):
-    """The same call may succeed later; nothing was lost."""
+    """The same call may succeed later; nothing was lost.
+
+    Args:
+        message: what is wrong and what to do.
+        retry_after: seconds after which it may, where the other side said so.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RejectedRecord(LocardError):

@@ -212,21 +212,26 @@ def parse_event(data: bytes) -> Event:
     """
     try:
         parse_json(data)  # finds what the validating parser lets pass: duplicate keys, huge numbers
-        event = _adapter.validate_json(data)
     except JsonError as error:
         raise RejectedRecord(f"not acceptable JSON: {error}", f"json_{error.reason}") from None
-    except ValidationError as error:
-        raise RejectedRecord(_describe(error), "invalid_event") from None
-    return with_unknown_fields_kept(event)
+    return _event(data)
 
 
 def validate_event(value: dict[str, Any]) -> Event:
     """Return the event that this JSON object (as Python values) describes; see `parse_event`."""
     try:
-        data = canonical_bytes(value)
+        data = canonical_bytes(value)  # and so acceptable JSON
     except CanonicalError as error:
         raise RejectedRecord(f"not canonical JSON: {error}", f"json_{error.reason}") from None
-    return parse_event(data)
+    return _event(data)
+
+
+def _event(data: bytes) -> Event:
+    try:
+        event = _adapter.validate_json(data)
+    except ValidationError as error:
+        raise RejectedRecord(_describe(error), "invalid_event") from None
+    return with_unknown_fields_kept(event)
 
 
 def event_json(event: Event) -> bytes:
@@ -265,10 +270,12 @@ def with_unknown_fields_kept(event: Event) -> Event:
         RejectedRecord: they are nested so deep that `extensions` could not be read again.
     """
     history = event.body.history if isinstance(event.body, PromptBody) else None
+    drops = event.body.drops if isinstance(event.body, AccountingBody) else ()
     unknown = {
         "/": event.model_extra,
         "/body/": event.body.model_extra,
         "/body/history/": history.model_extra if history else None,
+        **{f"/body/drops/{number}/": drop.model_extra for number, drop in enumerate(drops)},
     }
     if not any(unknown.values()):
         return event
@@ -281,7 +288,9 @@ def with_unknown_fields_kept(event: Event) -> Event:
             extensions[key] = value
     body = _known_fields(event.body)
     if history:
-        body["history"] = type(history).model_construct(**_known_fields(history))
+        body["history"] = _with_known_fields(history)
+    if drops:
+        body["drops"] = tuple(map(_with_known_fields, drops))
     known = _known_fields(event) | {
         "body": type(event.body).model_construct(**body),
         "extensions": extensions,
@@ -292,6 +301,10 @@ def with_unknown_fields_kept(event: Event) -> Event:
     except CanonicalError as error:
         raise RejectedRecord(f"unknown fields: {error}", f"json_{error.reason}") from None
     return moved
+
+
+def _with_known_fields(record: Record) -> Record:
+    return type(record).model_construct(**_known_fields(record))
 
 
 def _known_fields(record: Record) -> dict[str, Any]:

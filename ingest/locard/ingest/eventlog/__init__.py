@@ -142,8 +142,13 @@ class EventLogReader(Protocol):
 
 def outgoing(event: Event, value: bytes) -> OutgoingRecord:
     """Return the record of an event whose JSON is `value`; the session decides the partition."""
-    key = event.session_id or event.collector_id or str(event.event_id)
-    return OutgoingRecord(key.encode(), value)
+    source = event.session_id or event.collector_id or str(event.event_id)
+    return OutgoingRecord(source.encode(), value)
+
+
+def record_key(session_id: str | None, collector_id: str | None, event_id: str) -> bytes:
+    """Return the key of an event's record: what has the same one stays in order."""
+    return (session_id or collector_id or event_id).encode()
 
 
 def check_sizes(records: Sequence[OutgoingRecord]) -> None:

@@ -23,6 +23,7 @@ from locard.schema import EvidenceGap, RetryableError
 
 _POLL_SECONDS: Final = 0.02
 _MOST_BYTES: Final = 8 * 1024 * 1024  # of one partition in one poll, but for its last record
+_FOR_EVER: Final = 2**63 - 1  # in microseconds
 DEFAULT_RETENTION: Final = timedelta(hours=24)
 
 
@@ -55,9 +56,23 @@ class EmbeddedWriter:
                 ((end, partition) for partition, end in ends.items()),
             )
 
+    def is_empty(self) -> bool:
+        """Say whether no record is in the file."""
+        with self._log.translated_errors():
+            return self._log.connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
+
+    def bytes_used(self) -> int:
+        """Return what the records take up in the file, room that was freed not counted."""
+        with self._log.translated_errors():
+            (used,) = self._log.connection.execute(
+                "SELECT (page_count - freelist_count) * page_size"
+                " FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
+            ).fetchone()
+        return int(used)
+
     def close(self) -> None:
         """Close the file."""
-        self._log.connection.close()
+        self._log.close()
 
 
 class LogIsBeingRead(RetryableError):
@@ -67,11 +82,15 @@ class LogIsBeingRead(RetryableError):
 class EmbeddedReader:
     """Reads all partitions of an embedded log; see `EventLogReader`.
 
+    Args:
+        retention: how long a record is kept after it was appended, once it is committed; with
+            `None` it is deleted then, whatever the clock says.
+
     Raises:
         LogIsBeingRead: another process reads it already.
     """
 
-    def __init__(self, path: Path, retention: timedelta = DEFAULT_RETENTION) -> None:
+    def __init__(self, path: Path, retention: timedelta | None = DEFAULT_RETENTION) -> None:
         self._log = EmbeddedLog(path)
         self._retention = retention
         self._lease = self._take_lease()
@@ -84,7 +103,7 @@ class EmbeddedReader:
             fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lease.close()
-            self._log.connection.close()
+            self._log.close()
             raise LogIsBeingRead(
                 f"the event log {self._log.path} is being read by another process; "
                 "let that one work, or stop it first"
@@ -127,16 +146,20 @@ class EmbeddedReader:
         records: list[RawRecord] = []
         share = max(1, most_records // len(self._next))
         with self._log.translated_errors():
-            for partition, begin in self._begin_offsets():
+            for partition, begin in self.begin_offsets().items():
                 if self._next[partition] < begin:
                     raise RecordsMissing(partition, self._next[partition], begin)
                 records += self._read_partition(partition, share)
         return records
 
-    def _begin_offsets(self) -> list[tuple[int, int]]:
-        return self._log.connection.execute(
-            "SELECT partition, begin_offset FROM partitions ORDER BY partition"
-        ).fetchall()
+    def begin_offsets(self) -> dict[int, int]:
+        """Return the first offset of each partition that was not deleted."""
+        with self._log.translated_errors():
+            return dict(
+                self._log.connection.execute(
+                    "SELECT partition, begin_offset FROM partitions ORDER BY partition"
+                )
+            )
 
     def _read_partition(self, partition: int, most: int) -> Iterator[RawRecord]:
         rows = self._log.connection.execute(
@@ -164,7 +187,9 @@ class EmbeddedReader:
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """Note the positions, and delete what was published longer ago than the retention."""
-        oldest = time.time_ns() // 1000 - int(self._retention.total_seconds() * 1e6)
+        oldest = _FOR_EVER
+        if self._retention is not None:
+            oldest = time.time_ns() // 1000 - int(self._retention.total_seconds() * 1e6)
         connection = self._log.connection
         with self._log.translated_errors(), self._log.transaction():
             for partition, offset in positions.items():
@@ -190,5 +215,5 @@ class EmbeddedReader:
 
     def close(self) -> None:
         """Let the next reader in."""
-        self._log.connection.close()
+        self._log.close()
         self._lease.close()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from locard.ingest.eventlog.forking import not_while_forking
+from locard.ingest.write_ahead import change_to_write_ahead
 from locard.schema import CannotContinue, RetryableError
 
 _FORMAT: Final = 1
 _PARTITIONS: Final = 4
 _OFFSET_BITS: Final = 48  # of the row id; the partition stands above them
 _BUSY_SECONDS: Final = 30.0
-_PAUSE_SECONDS: Final = 0.01
 
 _SCHEMA: Final = """
 CREATE TABLE about (format INTEGER NOT NULL, topic_id TEXT NOT NULL);
@@ -49,8 +49,13 @@ class EmbeddedLog:
             self._prepare()
         self.topic_id, self.partitions = self._about()
 
+    def close(self) -> None:
+        """Close the file."""
+        with not_while_forking():
+            self.connection.close()
+
     def _prepare(self) -> None:
-        self._change_to_wal()
+        change_to_write_ahead(self.connection, _BUSY_SECONDS)
         for pragma in ("synchronous=FULL", "secure_delete=ON"):
             self.connection.execute(f"PRAGMA {pragma}")
         with self.transaction():
@@ -62,19 +67,6 @@ class EmbeddedLog:
             self.connection.executemany(
                 "INSERT INTO partitions VALUES (?, 0, 0, NULL)", ((n,) for n in range(_PARTITIONS))
             )
-
-    def _change_to_wal(self) -> None:
-        """Change the journal, waiting for others that do the same: here SQLite itself does not."""
-        give_up = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                self.connection.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
-            else:
-                return
 
     def _about(self) -> tuple[str, int]:
         with self.translated_errors():
@@ -103,9 +95,10 @@ class EmbeddedLog:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Turn what SQLite raises into what the caller has to do."""
+        """Turn what SQLite raises into what the caller has to do; no fork comes in between."""
         try:
-            yield
+            with not_while_forking():
+                yield
         except sqlite3.OperationalError as error:
             code = getattr(error, "sqlite_errorcode", 0)  # the module's own errors have none
             if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

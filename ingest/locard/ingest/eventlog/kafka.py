@@ -31,14 +31,20 @@ from locard.ingest.eventlog.kafka_cluster import (
 from locard.schema import EvidenceGap
 
 _SECONDS_TO_SEND: Final = 60.0
+_REQUEST_SECONDS: Final = 30.0  # kafka-python's own default
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 
 
 class KafkaWriter:
-    """Appends to the topic; see `EventLogWriter`."""
+    """Appends to the topic; see `EventLogWriter`.
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    Args:
+        seconds_to_send: that the cluster may take before an append counts as failed.
+    """
+
+    def __init__(self, settings: KafkaSettings, seconds_to_send: float = _SECONDS_TO_SEND) -> None:
         self._settings = settings
+        self._seconds = seconds_to_send
         self.topic_id = ensure_topic(settings)
         with translated(settings):
             self._producer = KafkaProducer(
@@ -49,8 +55,9 @@ class KafkaWriter:
                 linger_ms=5,
                 batch_size=256 * 1024,
                 max_request_size=LARGEST_REQUEST,
-                delivery_timeout_ms=int(_SECONDS_TO_SEND * 1000),
-                max_block_ms=int(_SECONDS_TO_SEND * 1000),
+                delivery_timeout_ms=int(seconds_to_send * 1000),
+                request_timeout_ms=int(min(_REQUEST_SECONDS, seconds_to_send / 2) * 1000),
+                max_block_ms=int(seconds_to_send * 1000),
             )
 
     def append(self, records: Sequence[OutgoingRecord]) -> None:
@@ -61,9 +68,9 @@ class KafkaWriter:
                 self._producer.send(self._settings.topic, key=record.key, value=record.value)
                 for record in records
             ]
-            self._producer.flush(timeout=_SECONDS_TO_SEND)
+            self._producer.flush(timeout=self._seconds)
             for future in sent:
-                future.get(timeout=_SECONDS_TO_SEND)
+                future.get(timeout=self._seconds)
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,7 +4,8 @@ Resumable: a ledger notes each line by its digest once its events are durable in
 that was interrupted, or is started again by mistake, sends only what is missing. What is sent twice
 (the ledger was lost, or the fate of an append unknown) has the same event ids, and adds nothing.
 
-A line is all or nothing: its events go into one append, or it is a reject with a reason.
+A line is all or nothing: its events go into one append, or it is a reject with a reason. Where it
+holds nothing to send it is counted as left out, and a notice says why.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from locard.ingest.eventlog import EventLogWriter, OutgoingRecord, check_sizes, outgoing
-from locard.ingest.importers.conversion import Converted, Converter
+from locard.ingest.importers.claude_code import ClaudeCode
+from locard.ingest.importers.conversion import Converted, Converter, Surroundings
 from locard.ingest.importers.events import later
+from locard.ingest.importers.jsonl import Jsonl
 from locard.ingest.importers.ledger import Ledger
 from locard.ingest.importers.lines import (
     Line,
@@ -27,15 +30,30 @@ from locard.ingest.importers.lines import (
     modified_at,
     read_lines,
 )
-from locard.ingest.importers.openai_messages import run_events
+from locard.ingest.importers.openai_messages import OpenAIMessages
 from locard.schema import RejectedRecord, event_json
 
 __all__ = ["CONVERTERS", "ImportReport", "Ledger", "Reject", "UnreadableFile", "import_file"]
 
-CONVERTERS: Final[dict[str, Converter]] = {"openai-messages": run_events}
-"""The formats that can be imported."""
+
+def _otlp_json() -> Converter:
+    """Make the one converter that needs the definitions of OTLP."""
+    from locard.ingest.importers.otlp_json import OtlpJson
+
+    return OtlpJson()
+
+
+CONVERTERS: Final[dict[str, Callable[[], Converter]]] = {
+    "openai-messages": OpenAIMessages,
+    "otlp-json": _otlp_json,
+    "claude-code": ClaudeCode,
+    "jsonl": Jsonl,
+}
+"""The formats that can be imported. Each makes a converter, which serves one import of one or many
+files and remembers what it saw."""
 
 MOST_REJECTS_KEPT: Final = 100
+_KNOWN_PER_PROGRESS: Final = 1_000
 _EVENTS_PER_APPEND: Final = 1_000
 _BYTES_PER_APPEND: Final = 8 * 1024 * 1024
 
@@ -45,26 +63,33 @@ class ImportReport:
     """What became of one file: every line that is not blank is in exactly one of the counts.
 
     Args:
-        runs: lines whose events were sent.
-        known_runs: lines that were sent before, also earlier in this file.
+        unit: what a line holds, as a word for several.
+        lines: lines whose events were sent.
+        known_lines: lines that were sent before, also earlier in this file.
+        left_out: lines without anything to send; notices say why.
         rejected: lines that could not be imported, and places where the file is damaged.
         rejects: the first of those, at most `MOST_REJECTS_KEPT`.
-        notices: how often something was odd and kept, by a sentence about it.
+        notices: how often something was odd and kept, or left out, by a sentence about it.
         noticed_at: the first line that each notice is about.
     """
 
     path: Path
-    runs: int = 0
+    unit: str
+    lines: int = 0
     events: int = 0
-    known_runs: int = 0
+    known_lines: int = 0
+    left_out: int = 0
     rejected: int = 0
     rejects: list[Reject] = field(default_factory=list)
     notices: Counter[str] = field(default_factory=Counter)
     noticed_at: dict[str, int] = field(default_factory=dict)
 
     def add(self, line: Line, converted: Converted) -> None:
-        """Count a line that is sent."""
-        self.runs += 1
+        """Count a line that is sent, or has nothing to send."""
+        if converted.events:
+            self.lines += 1
+        else:
+            self.left_out += 1
         self.events += len(converted.events)
         self.notices += converted.notices
         for notice in converted.notices:
@@ -79,50 +104,70 @@ class ImportReport:
 
 def import_file(
     path: Path,
-    format_name: str,
+    converter: Converter,
     writer: EventLogWriter,
     ledger: Ledger,
     *,
     observed_at: datetime,
     on_progress: Callable[[ImportReport], None] = lambda _: None,
 ) -> ImportReport:
-    """Append the events of every run in the file to the log.
+    """Append the events of every line in the file to the log.
 
     Args:
+        converter: of the file's format; the same one for all files of an import.
         observed_at: when the import began; becomes the events' `observed_at`.
-        on_progress: called after each append.
+        on_progress: called after each append, and now and then while lines are known.
 
     Raises:
         UnreadableFile: the file cannot be opened.
         CannotContinue: the log or the ledger refuses for good.
         RetryableError: the log cannot be reached; starting again goes on where this stopped.
     """
-    report = ImportReport(path)
-    convert = CONVERTERS[format_name]
+    report = ImportReport(path, converter.unit)
+    sender = _Sender(writer, ledger, converter.format_name)
     start = modified_at(path)
-    sender = _Sender(writer, ledger)
     for line in read_lines(path):
         if isinstance(line, Reject):
             report.reject(line)
-        elif sender.knows(line):
-            report.known_runs += 1
-        else:
-            # A second for each line keeps the runs of a file in its order.
-            run_start = later(start, timedelta(seconds=line.number))
-            try:
-                converted = convert(line, run_start, observed_at, sender.has_session)
-                records = _records(converted)
-            except RejectedRecord as error:
-                report.reject(Reject(line.number, error.error_class, str(error)))
-                continue
-            sender.add(line, converted.session_id, records)
-            report.add(line, converted)
+            continue
+        surroundings = Surroundings(
+            # A second for each line keeps the lines of a file in its order.
+            start=later(start, timedelta(seconds=line.number)),
+            observed_at=observed_at,
+            file_name=path.name,
+            is_taken=sender.has_session,
+        )
+        if sender.knows(line):
+            report.known_lines += 1
+            if converter.remembers:
+                _remind(converter, line, surroundings)
+            if report.known_lines % _KNOWN_PER_PROGRESS == 0:
+                on_progress(report)
+            continue
+        try:
+            converted = converter.convert(line, surroundings)
+            records = _records(converted)
+        except RejectedRecord as error:
+            report.reject(Reject(line.number, error.error_class, str(error)))
+            continue
+        converted.commit()
+        report.add(line, converted)
+        if records:
+            sender.add(line, converted.session_ids, records)
         if sender.is_due:
             sender.send()
             on_progress(report)
     if sender.send():
         on_progress(report)
     return report
+
+
+def _remind(converter: Converter, line: Line, surroundings: Surroundings) -> None:
+    """Let a converter see a line whose events are in the log already."""
+    try:
+        converter.convert(line, surroundings).commit()
+    except RejectedRecord:
+        return  # an earlier version took it, and this one has nothing to remember of it
 
 
 def _records(converted: Converted) -> list[OutgoingRecord]:
@@ -139,26 +184,31 @@ def _records(converted: Converted) -> list[OutgoingRecord]:
 class _Sender:
     """Collects lines until appending them is worth it, then notes them in the ledger."""
 
-    def __init__(self, writer: EventLogWriter, ledger: Ledger) -> None:
+    def __init__(self, writer: EventLogWriter, ledger: Ledger, format_name: str) -> None:
         self._writer = writer
         self._ledger = ledger
+        # The first ledgers knew one format. In another one a line is another thing.
+        self._prefix = "" if format_name == OpenAIMessages.format_name else f"{format_name}:"
         self._records: list[OutgoingRecord] = []
         self._bytes = 0
-        self._sessions: dict[str, str] = {}  # by the digest of the line
+        self._sent: dict[str, frozenset[str]] = {}  # sessions by the ledger's name of the line
+        self._sessions: set[str] = set()
 
     def knows(self, line: Line) -> bool:
         """Say whether the line was sent, or is about to be."""
-        return line.digest in self._sessions or self._ledger.knows(line.digest)
+        key = self._prefix + line.digest
+        return key in self._sent or self._ledger.knows(key)
 
     def has_session(self, session_id: str) -> bool:
         """Say whether a line was sent as this session, or is about to be."""
-        return session_id in self._sessions.values() or self._ledger.has_session(session_id)
+        return session_id in self._sessions or self._ledger.has_session(session_id)
 
-    def add(self, line: Line, session_id: str, records: list[OutgoingRecord]) -> None:
+    def add(self, line: Line, session_ids: frozenset[str], records: list[OutgoingRecord]) -> None:
         """Take the records of a line."""
         self._records += records
         self._bytes += sum(len(record.value) for record in records)
-        self._sessions[line.digest] = session_id
+        self._sent[self._prefix + line.digest] = session_ids
+        self._sessions |= session_ids
 
     @property
     def is_due(self) -> bool:
@@ -167,9 +217,9 @@ class _Sender:
 
     def send(self) -> bool:
         """Append what is collected, and return whether that was anything."""
-        if not self._sessions:
+        if not self._sent:
             return False
         self._writer.append(self._records)
-        self._ledger.note(self._sessions)
-        self._records, self._bytes, self._sessions = [], 0, {}
+        self._ledger.note(self._sent)
+        self._records, self._bytes, self._sent, self._sessions = [], 0, {}, set()
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,7 @@ class Ledger:
             self._connection.executescript(_SCHEMA)
 
     def knows(self, digest: str) -> bool:
-        """Say whether the events of the line with this digest are in the log."""
+        """Say whether the events of the line with this name are in the log."""
         return self._has("SELECT 1 FROM lines WHERE topic_id = ? AND digest = ?", digest)
 
     def has_session(self, session_id: str) -> bool:
@@ -56,10 +56,14 @@ class Ledger:
             "SELECT 1 FROM sessions WHERE topic_id = ? AND digest = ?", _digest(session_id)
         )
 
-    def note(self, sent: Mapping[str, str]) -> None:
-        """Remember lines, by digest, whose events are durable in the log, and their sessions."""
+    def note(self, sent: Mapping[str, Iterable[str]]) -> None:
+        """Remember lines whose events are durable in the log, and the sessions of each.
+
+        A line goes by its digest, with the format before it.
+        """
         lines = [(self._topic_id, digest) for digest in sent]
-        sessions = [(self._topic_id, _digest(session_id)) for session_id in sent.values()]
+        session_ids = {session_id for of_line in sent.values() for session_id in of_line}
+        sessions = [(self._topic_id, _digest(session_id)) for session_id in session_ids]
         with self._translated_errors(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR IGNORE INTO lines VALUES (?, ?)", lines)

@@ -73,7 +73,7 @@ def read_lines(path: Path) -> Iterator[Line | Reject]:
                 yield Reject(
                     number,
                     "line_too_long",
-                    f"{size:,} bytes are over the limit of {LONGEST_LINE:,}; split the run",
+                    f"{size:,} bytes are over the limit of {LONGEST_LINE:,}; split it",
                 )
                 continue
             line = (data.removeprefix(codecs.BOM_UTF8) if number == 1 else data).strip()

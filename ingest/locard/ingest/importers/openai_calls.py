@@ -91,7 +91,7 @@ def _requested(call: Mapping[str, Any]) -> RequestedCall:
     called = dict(call[kind])
     name = called.pop("name")
     given = called.pop("arguments" if kind == "function" else "input", ABSENT)
-    arguments, notes = (given, {}) if kind == "custom" else _read_arguments(given)
+    arguments, notes = (given, {}) if kind == "custom" else read_arguments(given)
     rest = {k: v for k, v in call.items() if k not in ("id", "type", kind)}
     tool_type = call.get("type")
     if tool_type is not None and not isinstance(tool_type, str):
@@ -117,8 +117,8 @@ def id_text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _read_arguments(given: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the arguments, and what was done to keep them."""
+def read_arguments(given: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the arguments of a call as a value where that loses nothing, and what was done."""
     if not isinstance(given, str):
         return given, {}
     if not given:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from locard.ingest.importers.lenient import parse_json_keeping_numbers
+from locard.ingest.importers.conversion import read_json
 from locard.ingest.importers.lines import Line
 from locard.ingest.importers.openai_calls import kind_of_call
-from locard.schema import JsonError, JsonValue, RejectedRecord
+from locard.schema import JsonValue, RejectedRecord
 
 MOST_STEPS: Final = 100_000
 """The most messages and calls of a run: a bound on memory, since a run is sent all or nothing."""
@@ -60,10 +60,7 @@ def read_run(line: Line) -> Run:
     Raises:
         RejectedRecord: it holds none. The message says what is wrong and what to do.
     """
-    try:
-        value, numbers_kept_as_text = parse_json_keeping_numbers(line.data)
-    except JsonError as error:
-        raise RejectedRecord(f"not acceptable JSON: {error}", f"json_{error.reason}") from None
+    value, numbers_kept_as_text = read_json(line)
     if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
         raise RejectedRecord("no object with a list `messages`; is this a file of runs?", "no_run")
     run: dict[str, Any] = value

@@ -24,12 +24,11 @@ the line's digest, so the same line gives the same events.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from locard.ingest.importers.conversion import Converted
+from locard.ingest.importers.conversion import NUMBERS, Converted, Surroundings
 from locard.ingest.importers.events import EventMaker
 from locard.ingest.importers.lines import Line
 from locard.ingest.importers.openai_calls import ABSENT, answered_call, requested_calls
@@ -45,7 +44,6 @@ _RESULT_FIELDS: Final = frozenset({"role", "content", "name", "tool_call_id", "t
 _CALL_FIELDS: Final = frozenset({"tool_calls", "function_call"})
 _DIGEST_DIGITS: Final = 12
 
-NUMBERS: Final = "numbers that JSON rounds, kept as the text of their digits; compare them as text"
 NO_RUN_ID: Final = "runs without a `run_id`, named after their digest; give them names to find them"
 TAKEN_RUN_ID: Final = "runs whose `run_id` another run has; find them as RUN_ID~DIGEST"
 UNKNOWN_ROLE: Final = (
@@ -58,22 +56,26 @@ NO_RESULT: Final = "calls without a result; see whether the run was cut short"
 NO_CALL: Final = "results that answer no call, kept without one; see whether the run is whole"
 
 
-def run_events(
-    line: Line,
-    start: datetime,
-    observed_at: datetime,
-    is_taken: Callable[[str], bool] = lambda _: False,
-) -> Converted:
-    """Return the events of the run in this line, in order, and what was odd about it.
+class OpenAIMessages:
+    """Converts runs. See `Converter`; each line stands alone."""
 
-    See `Converter` for arguments and errors.
-    """
+    format_name: ClassVar[str] = FORMAT
+    unit: ClassVar[str] = "runs"
+    remembers: ClassVar[bool] = False
+
+    def convert(self, line: Line, surroundings: Surroundings) -> Converted:
+        """Return the events of the run in this line, in order, and what was odd about it."""
+        return run_events(line, surroundings)
+
+
+def run_events(line: Line, surroundings: Surroundings) -> Converted:
+    """Return the events of the run in this line; see `Converter.convert`."""
     run = read_run(line)
     notices = Counter({NUMBERS: run.numbers_kept_as_text} if run.numbers_kept_as_text else {})
     session_id = run.run_id or f"run-{line.digest[:_DIGEST_DIGITS]}"
     if run.run_id is None:
         notices[NO_RUN_ID] += 1
-    if is_taken(session_id):
+    if surroundings.is_taken(session_id):
         session_id = f"{session_id}~{line.digest[:_DIGEST_DIGITS]}"
         notices[TAKEN_RUN_ID] += 1
     core = {
@@ -81,9 +83,9 @@ def run_events(
         "workflow_id": run.told("workflow_id"),
         "request_model": run.told("model"),
     }
-    maker = EventMaker(FORMAT, line, start, observed_at, core)
+    maker = EventMaker(FORMAT, line, surroundings, core)
     events = tuple(_Conversion(run, maker, notices).events())
-    return Converted(session_id, events, notices)
+    return Converted(events, notices)
 
 
 class _Conversion:

@@ -1,0 +1,12 @@
+"""Identities: which workflow, and which agent of it, a sender of events speaks for.
+
+An identity has a token, of which only the SHA-256 is kept, and the ids of the keys that its
+recorders sign with. They live in one SQLite file, which several processes may use.
+"""
+
+from __future__ import annotations
+
+from locard.ingest.identities.record import ROLES, Identity, Issued
+from locard.ingest.identities.registry import IdentityRegistry
+
+__all__ = ["ROLES", "Identity", "IdentityRegistry", "Issued"]
