@@ -131,7 +131,7 @@ def _opentelemetry(endpoint: str, _: Path) -> Iterator[tuple[Record, Callable[[]
         }
         tracer.start_span("execute_tool read_mail", attributes=attributes).end()
 
-    yield record, lambda: 0
+    yield record, lambda: 0  # its processor does not tell what it dropped; see `_report`
 
 
 def _ignore(_: object) -> None:
@@ -188,7 +188,7 @@ def main() -> None:
                 with _log(case) as endpoint:
                     found, dropped = _figures(name, endpoint, calls)
                 times[name] += found
-                drops += dropped
+                drops += dropped if name == "Locard" else 0
         _report(report, case, times, drops)
 
 
@@ -203,7 +203,7 @@ def _report(report: Report, case: str, times: dict[str, list[int]], drops: int) 
     report.figure(case, "median under OpenTelemetry's", ratio, "x", ">=1")
     ratio = tails["OpenTelemetry"] / tails["Locard"]
     report.figure(case, "p99.9 under OpenTelemetry's", ratio, "x", ">=1")
-    report.figure(case, "dropped", drops, "events", "<=0")
+    report.figure(case, "dropped by Locard", drops, "events", "<=0")
 
 
 if __name__ == "__main__":

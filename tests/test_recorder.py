@@ -243,8 +243,8 @@ def test_anything_can_be_handed_over(tmp_path, given_value, kept):
         lambda s: s.model_output(completion({"role": "assistant"}, usage={"prompt_tokens": -4})),
     ],
 )
-def test_what_does_not_fit_the_schema_is_kept_as_text(tmp_path, record):
-    """A slip in the agent's code costs neither the agent nor the event."""
+def test_a_slip_in_the_agents_code_costs_neither_agent_nor_event(tmp_path, record):
+    """Whatever does not fit the schema is recorded all the same, and so is what follows."""
     with recording(tmp_path) as recorder:
         record(recorder.session("s"))
         recorder.session("s").lifecycle("next")
@@ -253,6 +253,19 @@ def test_what_does_not_fit_the_schema_is_kept_as_text(tmp_path, record):
     assert [event.seq for event in events] == [1, 2]
     assert events[0].kind != "custody"
     assert events[1].body.change == "next"
+
+
+def test_what_no_kind_of_event_can_hold_is_kept_as_text(tmp_path):
+    """Where leaving out a field does not help, all that was handed over is there as text."""
+    with recording(tmp_path) as recorder:
+        recorder.session("s").decision("maybe", by="robot", rationale="because")
+        recorder.session("s").record("rumour", {"heard": "something"})
+    decided, heard = told(recorded(tmp_path))
+    assert decided.body.change == heard.body.change == drafts.UNFIT
+    for event, words in ((decided, ("maybe", "robot", "because")), (heard, ("something",))):
+        kept = event.extensions["recorder"]
+        assert kept["draft_characters"] == len(kept["draft"])
+        assert all(word in kept["draft"] for word in words)
 
 
 def test_an_optional_field_that_does_not_fit_costs_nothing_else(tmp_path):

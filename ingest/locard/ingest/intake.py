@@ -1,4 +1,4 @@
-"""What one request to the collector holds: a body becomes records for the event log. Pure.
+"""What one request to the collector holds: a body becomes records for the event log.
 
 The body is cut into the bytes of its events before any of them is read, so that one that is no
 JSON, or names a key twice, spoils none of its neighbours.
@@ -19,6 +19,7 @@ from locard.ingest.stamping import (
     ForeignClaim,
     Sender,
     foreign_claim,
+    refuse_kinds_of_ours,
     stamped_json,
     without_claims,
 )
@@ -34,7 +35,6 @@ TOO_MANY_EVENTS: Final = "too_many_events"
 INTERNAL_ERROR: Final = "internal_error"
 
 _GZIP: Final = 31  # zlib's name for its largest window with a gzip header
-_OURS_ALONE: Final = frozenset({"access", "custody"})  # else anybody could forge an erasure
 _WHITESPACE: Final = b" \t\r\n"
 
 # The next bracket, and for items of the outermost array also comma, that is not inside a string.
@@ -136,7 +136,8 @@ def take_in(body: bytes, form: Form, limits: IntakeLimits, sender: Sender) -> In
         if index >= limits.events:
             raise too_many_events(limits)
         try:
-            event = _acceptable(data)
+            event = parse_event(data)
+            refuse_kinds_of_ours(event, "send what the agent did")
             intake.take(index, event, sender)
         except RejectedRecord as error:
             intake.refuse(index, error.error_class, str(error))
@@ -173,16 +174,6 @@ def decompress(body: bytes, limit: int) -> bytes:
     if not inflater.eof or inflater.unused_data:
         raise RejectedRecord("the body is not one whole gzip member; send it again", "bad_gzip")
     return data
-
-
-def _acceptable(data: bytes) -> Event:
-    event = parse_event(data)
-    if event.kind in _OURS_ALONE:
-        raise RejectedRecord(
-            f"an event of kind {event.kind} is written by Locard itself; send what the agent did",
-            "kind_not_accepted",
-        )
-    return event
 
 
 def _lines(body: bytes) -> Iterable[bytes]:

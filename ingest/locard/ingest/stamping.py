@@ -9,8 +9,10 @@ from typing import Any, Final, Literal
 from pydantic_core import to_json
 
 from locard.evidence import is_signed
-from locard.schema import AccountingEvent, Event, JsonValue, event_json
+from locard.schema import AccountingEvent, Event, JsonValue, RejectedRecord, event_json
 
+CLAIMED_PRINCIPAL: Final = "claimed_principal"
+_OURS_ALONE: Final = frozenset({"access", "custody"})
 SHARED_PRINCIPAL: Final = "shared-token"
 """The principal of whoever has the installation's one token: it identifies nobody."""
 
@@ -77,12 +79,30 @@ def foreign_claim(
     return None
 
 
+def refuse_kinds_of_ours(event: Event, instead: str) -> None:
+    """Return if the event is of a kind that comes from outside: an erasure must not be forged.
+
+    Args:
+        instead: what to do, for the message.
+
+    Raises:
+        RejectedRecord: only Locard itself writes events of this kind.
+    """
+    if event.kind in _OURS_ALONE:
+        raise RejectedRecord(
+            f"an event of kind {event.kind} is written by Locard itself; {instead}",
+            "kind_not_accepted",
+        )
+
+
 def without_claims(event: Event) -> Event:
     """Return the event without the workflow and agent that it names, which are kept as claims."""
-    named = {"workflow_id": event.workflow_id, "agent_id": event.agent_id}
-    claimed = {f"claimed_{name}": value for name, value in named.items() if value is not None}
-    update = {"workflow_id": None, "agent_id": None}
-    return event.model_copy(update={**update, "extensions": {**event.extensions, **claimed}})
+    extensions = event.extensions
+    for name, value in (("workflow_id", event.workflow_id), ("agent_id", event.agent_id)):
+        if value is not None:
+            extensions = with_claim(extensions, f"claimed_{name}", value)
+    update = {"workflow_id": None, "agent_id": None, "extensions": extensions}
+    return event.model_copy(update=update)
 
 
 def stamped(event: Event, sender: Sender) -> Event:
@@ -100,7 +120,7 @@ def stamped(event: Event, sender: Sender) -> Event:
     if not event.agent_id and sender.agent_id is not None:
         update["agent_id"] = sender.agent_id
     if event.principal is not None:
-        update["extensions"] = _with_claim(event.extensions, event.principal)
+        update["extensions"] = with_claim(event.extensions, CLAIMED_PRINCIPAL, event.principal)
     return event.model_copy(update=update)
 
 
@@ -138,8 +158,8 @@ def _members(
     return b"," + to_json(added)[1:]
 
 
-def _with_claim(extensions: dict[str, JsonValue], claimed: str) -> dict[str, JsonValue]:
-    name = "claimed_principal"
+def with_claim(extensions: dict[str, JsonValue], name: str, claimed: str) -> dict[str, JsonValue]:
+    """Return extensions with a claim under a name, beside whatever stands there already."""
     while name in extensions:  # the sender may have used the very name; keep both
         name += "'"
     return {**extensions, name: claimed}

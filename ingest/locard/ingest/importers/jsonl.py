@@ -11,12 +11,12 @@ from typing import ClassVar, Final
 
 from locard.ingest.importers.conversion import Converted, Surroundings
 from locard.ingest.importers.lines import Line
-from locard.schema import Event, JsonValue, RejectedRecord, parse_event
+from locard.ingest.stamping import CLAIMED_PRINCIPAL, refuse_kinds_of_ours, with_claim
+from locard.schema import Event, parse_event
 
 CLAIMS: Final = (
     "events that say who sent them, kept as `extensions.claimed_principal`; nobody vouches for that"
 )
-_OURS_ALONE: Final = frozenset({"access", "custody"})  # else anybody could forge an erasure
 
 
 class Jsonl:
@@ -39,21 +39,11 @@ def accepted(event: Event) -> Event:
     Raises:
         RejectedRecord: only Locard itself writes events of this kind.
     """
-    if event.kind in _OURS_ALONE:
-        raise RejectedRecord(
-            f"an event of kind {event.kind} is written by Locard itself; import what the agent did",
-            "kind_not_accepted",
-        )
+    refuse_kinds_of_ours(event, "import what the agent did")
     if event.principal is None and not event.principal_verified:
         return event
-    update = {"principal": None, "principal_verified": False, "extensions": _with_claim(event)}
+    extensions = event.extensions
+    if event.principal is not None:
+        extensions = with_claim(extensions, CLAIMED_PRINCIPAL, event.principal)
+    update = {"principal": None, "principal_verified": False, "extensions": extensions}
     return event.model_copy(update=update)
-
-
-def _with_claim(event: Event) -> dict[str, JsonValue]:
-    if event.principal is None:
-        return event.extensions
-    name = "claimed_principal"
-    while name in event.extensions:  # the event may have the very name; keep both
-        name += "'"
-    return {**event.extensions, name: event.principal}

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from locard.ingest.conversations import Telling
 from locard.ingest.otlp import names
 from locard.ingest.otlp.attributes import Reader
 from locard.ingest.otlp.classes import reader_of
 from locard.ingest.otlp.contexts import (
-    TraceSessions,
     agent_of,
     origin_of,
     own_session,
@@ -29,8 +26,7 @@ from locard.ingest.otlp.message_forms import Message
 from locard.ingest.otlp.messages import Said
 from locard.ingest.otlp.reading import Reading
 from locard.ingest.otlp.records import LogRecord, Refusal
-from locard.ingest.otlp.span_reading import conversation_key, source_of, take_core
-from locard.ingest.otlp.transcripts import Transcripts
+from locard.ingest.otlp.span_reading import Request, conversation_key, source_of, take_core
 from locard.ingest.otlp.vendors import vendor_event
 from locard.schema import CanonicalError, canonical_bytes, rfc3339
 
@@ -43,22 +39,14 @@ _TOLD_IN_BODY: Final = (names.EVENT_DETAILS, names.EVENT_EVALUATION)
 class LogReader:
     """Reads the log records of one request."""
 
-    def __init__(
-        self,
-        records: Sequence[LogRecord],
-        sessions: TraceSessions,
-        transcripts: Transcripts,
-        telling: Telling,
-        observed_at: datetime,
-        workflow_id: str | None,
-    ) -> None:
+    def __init__(self, records: Sequence[LogRecord], request: Request) -> None:
         self.refused: list[Refusal] = []
         self._records = records
-        self._sessions = sessions
-        self._transcripts = transcripts
-        self._telling = telling
-        self._observed_at = rfc3339(observed_at)
-        self._workflow_id = workflow_id
+        self._sessions = request.sessions
+        self._transcripts = request.transcripts
+        self._telling = request.telling
+        self._observed_at = rfc3339(request.observed_at)
+        self._workflow_id = request.workflow_id
         self._seen: Counter[bytes] = Counter()
         self._spoken: dict[tuple[str, str], list[Message]] = {}
         self._prompts: dict[tuple[str, str], Any] = {}

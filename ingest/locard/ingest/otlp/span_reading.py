@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,25 +28,33 @@ from locard.ingest.otlp.transcripts import Transcripts
 from locard.schema import rfc3339
 
 
+@dataclass(frozen=True)
+class Request:
+    """What the records of one request have in common.
+
+    Args:
+        observed_at: when it came.
+        workflow_id: the one that its sender may send of; `None` where that is not known.
+    """
+
+    sessions: TraceSessions
+    transcripts: Transcripts
+    telling: Telling
+    observed_at: datetime
+    workflow_id: str | None
+
+
 class SpanReader:
     """Reads the spans of one request."""
 
-    def __init__(
-        self,
-        spans: Sequence[Span],
-        sessions: TraceSessions,
-        transcripts: Transcripts,
-        telling: Telling,
-        observed_at: datetime,
-        workflow_id: str | None,
-    ) -> None:
+    def __init__(self, spans: Sequence[Span], request: Request) -> None:
         self.refused: list[Refusal] = []
         self._spans = spans
-        self._sessions = sessions
-        self._transcripts = transcripts
-        self._telling = telling
-        self._observed_at = rfc3339(observed_at)
-        self._workflow_id = workflow_id
+        self._sessions = request.sessions
+        self._transcripts = request.transcripts
+        self._telling = request.telling
+        self._observed_at = rfc3339(request.observed_at)
+        self._workflow_id = request.workflow_id
         self._batch = batch_of(spans)
         self._origins: dict[int, dict[str, str]] = {}
         self._sources: dict[tuple[int, int], dict[str, Any]] = {}

@@ -16,7 +16,7 @@ from locard.ingest.otlp.contexts import TraceSessions
 from locard.ingest.otlp.log_reading import LogReader
 from locard.ingest.otlp.making import Made
 from locard.ingest.otlp.records import LogRecord, Refusal, Span
-from locard.ingest.otlp.span_reading import SpanReader
+from locard.ingest.otlp.span_reading import Request, SpanReader
 from locard.ingest.otlp.transcripts import Transcripts
 from locard.schema import Event
 
@@ -64,9 +64,8 @@ class Translator:
     ) -> Translation:
         """Return the events of these spans, in the order in which the spans began."""
         telling = self._conversations.tell()
-        reader = SpanReader(
-            spans, self._sessions, self._transcripts, telling, observed_at, workflow_id
-        )
+        request = Request(self._sessions, self._transcripts, telling, observed_at, workflow_id)
+        reader = SpanReader(spans, request)
         made = [one for reading in reader.readings() for one in reading.made]
         return Translation(made, reader.refused, telling)
 
@@ -79,8 +78,7 @@ class Translator:
     ) -> Translation:
         """Return the events of these log records, in the order of their times."""
         telling = self._conversations.tell()
-        reader = LogReader(
-            records, self._sessions, self._transcripts, telling, observed_at, workflow_id
-        )
+        request = Request(self._sessions, self._transcripts, telling, observed_at, workflow_id)
+        reader = LogReader(records, request)
         made = [one for reading in reader.readings() for one in reading.made]
         return Translation(made, reader.refused, telling)

@@ -5,8 +5,9 @@ A draft is the JSON that `Recorder` put into the ring, as short as it can be:
     k, i, t, m     kind, event id, wall clock and monotonic clock in microseconds
     s, c, b        core fields of the session, of this event, and the body as it was handed over
 
-Whatever was handed over becomes an event. Where it does not fit the schema the event says so and
-keeps the draft as text; where it is too large, or was lost, its content is `not_captured`.
+Whatever was handed over becomes an event. A field that does not fit the schema is left out and
+named; where that does not help, the draft is kept as text. Where it is too large, or was lost, its
+content is `not_captured`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,6 @@ class Drafts:
     ) -> None:
         self._source = {"collector_id": collector_id, "incarnation": incarnation}
         self._core = core
-        self._conversations = conversations
         self._telling = conversations.tell()
         self._clocks: tuple[int, int] | None = None
 

@@ -63,7 +63,7 @@ class Recorder(Recording):
 
     @classmethod
     def from_env(cls) -> Recorder:
-        """Return a recorder as the variables say that `docs/configuration.md` lists."""
+        """Return a recorder as the variables say that `docs/recording.md` lists."""
         return cls(RecorderSettings.from_env())
 
     def session(
@@ -150,7 +150,7 @@ class Recorder(Recording):
         session: Mapping[str, Any],
         core: Mapping[str, Any],
     ) -> tuple[Recorded, bytes]:
-        """Take an event; used by sessions. Never raises."""
+        """Take an event; used by sessions. An exception of the agent's own objects ends here."""
         try:
             event_id = str(new_event_id())
             head: dict[str, Any] = {"k": kind, "i": event_id, **clocks()}

@@ -45,7 +45,7 @@ class Here:
 here: ContextVar[Here] = ContextVar("locard_here", default=Here())  # noqa: B039 - frozen
 
 
-class Place(ABC):
+class Entered(ABC):
     """What `with` and `async with` enter and leave: events in between belong to it."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Place(ABC):
         self.__exit__(kind, error, traceback)
 
 
-class Session(Place, Recording):
+class Session(Entered, Recording):
     """The events of one session. Made by `Recorder.session`; use it with `with` or `async with`.
 
     Entering records its start, leaving its end, with the type of the exception if there was one.
@@ -181,7 +181,7 @@ class Session(Place, Recording):
                 self._calls.popitem(last=False)
 
 
-class ToolCall(Place):
+class ToolCall(Entered):
     """A tool call that is running. Leaving it without a result records that it ended, and how.
 
     Events that are recorded inside are caused by it, those of other sessions included.
