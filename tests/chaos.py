@@ -156,14 +156,23 @@ class Chaos:
         self.processes[name].send_signal(signal.SIGKILL)
         self.processes[name].wait()
 
-    def settle(self) -> None:
-        """Stop the agents, and work off everything that waits anywhere."""
-        for name in (*AGENTS, "sender"):
+    def stop_senders(self) -> None:
+        """Stop the agents, and the sender once something of it was acknowledged."""
+        for name in AGENTS:
             self.processes[name].kill()
             self.processes[name].wait()
         for _ in _until_settled("the collector is ready"):
             if self._is_ready():
                 break
+        for _ in _until_settled("something is acknowledged"):
+            if (self.home / "acknowledged").stat().st_size:
+                break
+        self.processes["sender"].kill()
+        self.processes["sender"].wait()
+
+    def settle(self) -> None:
+        """Stop the agents, and work off everything that waits anywhere."""
+        self.stop_senders()
         for name in AGENTS:  # the next process of the agent sends what the killed ones left
             last = Recorder(agent_settings(self.home, name, self.endpoint))
             for _ in _until_settled(f"the spool of {name} is empty"):

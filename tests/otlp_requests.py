@@ -161,7 +161,11 @@ def translated(
     translator = translator or Translator()
     workflow = options.pop("workflow_id", None)
     form = options.pop("form", "protobuf")
-    told = {"observed_at": options.pop("observed_at", OBSERVED), "workflow_id": workflow}
+    told = {
+        "observed_at": options.pop("observed_at", OBSERVED),
+        "workflow_id": workflow,
+        "sender": options.pop("sender", ""),
+    }
     if all(isinstance(record, Span) for record in records):
         decoded = decode_traces(body(traces(*records, **options), form), form)
         translation = translator.spans(decoded.records, **told)

@@ -20,6 +20,7 @@ from collecting import ARRAY, LINES, BrokenWriter, array, is_one_line, shared, s
 from eventlogs import LogUnderTest
 from locard.ingest.collector import CollectorLimits, collector_app
 from locard.ingest.eventlog import LARGEST_RECORD, EventLogWriter, OutgoingRecord
+from locard.ingest.identities import IdentityRegistry
 from locard.ingest.intake import IntakeLimits, take_in
 from locard.ingest.stamping import Sender
 from locard.schema import RejectedRecord, RetryableError, event_json, parse_event
@@ -298,8 +299,10 @@ def test_a_full_disk_turns_events_away_until_there_is_room(client, log):
     assert values(log) == shared(body)
 
 
-def test_requests_beyond_those_it_can_hold_are_sent_away(writer):
-    """While as many requests are under way as are allowed, the next is told to come again."""
+def test_a_sender_with_too_much_unfinished_is_sent_away_and_nobody_else(tmp_path, writer):
+    """While one has as many requests under way as it may, its next is told to come again."""
+    identities = IdentityRegistry(tmp_path / "identities.sqlite")
+    other = {**ARRAY, "Authorization": f"Bearer {identities.create('w').token}"}
     begun, go_on = threading.Event(), threading.Event()
 
     class SlowWriter(BrokenWriter):
@@ -309,7 +312,9 @@ def test_requests_beyond_those_it_can_hold_are_sent_away(writer):
             writer.append(records)
 
     answers: list[int] = []
-    with limited(SlowWriter(RuntimeError()), requests=1) as client:
+    limits = CollectorLimits(requests=2, bodies_of_one=1)
+    app = collector_app(SlowWriter(RuntimeError()), TOKEN, identities=identities, limits=limits)
+    with serving(app) as client:
 
         def post() -> None:
             answers.append(client.post("/v1/events", content=body, headers=ARRAY).status_code)
@@ -321,9 +326,10 @@ def test_requests_beyond_those_it_can_hold_are_sent_away(writer):
         busy = client.post("/v1/events", content=body, headers=ARRAY)
         assert client.get("/healthz").status_code == 200
         go_on.set()
+        assert client.post("/v1/events", content=body, headers=other).status_code == 200
         first.join()
         post()
-    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "1")
+    assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
     assert answers == [200, 200]
 
 

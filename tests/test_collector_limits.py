@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from contextlib import contextmanager
+import socket
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import given
@@ -15,11 +16,14 @@ from eventlogs import LogUnderTest
 from locard.ingest.collector import CollectorLimits, Rate, collector_app
 from locard.ingest.collector.limits import Allowances
 from locard.ingest.collector.openapi import openapi_document
+from locard.ingest.elements import check_json
+from locard.ingest.identities import IdentityRegistry
 from locard.ingest.intake import IntakeLimits
 from locard.schema import (
     CannotContinue,
     EvidenceGap,
     Fenced,
+    RejectedRecord,
     RetryableError,
     StateUnknown,
 )
@@ -71,7 +75,7 @@ STATUSES = [
     (413, bomb(10_000_000), GZIP, {"intake": IntakeLimits(decompressed_bytes=9_999_999)}),
     (415, b"[]", {"Content-Type": "text/plain"}, {}),
     (415, b"[]", {**ARRAY, "Content-Encoding": "br"}, {}),
-    (503, b"[]", ARRAY, {"requests": 0}),
+    (503, b"[]", ARRAY, {"requests": 0, "seconds": 0.2}),
 ]
 
 
@@ -189,3 +193,89 @@ def test_the_document_is_served_to_anybody(log):
         "/metrics",
         "/openapi.json",
     }
+
+
+def unfinished(client, token: str, length: int = 100, sent: bytes = b"[") -> socket.socket:
+    """Begin a request and send a part of its body alone."""
+    connection = socket.create_connection((client.base_url.host, client.base_url.port), timeout=30)
+    connection.sendall(
+        b"POST /v1/events HTTP/1.1\r\nHost: locard\r\nContent-Length: %d\r\n"
+        b"Content-Type: application/json\r\nAuthorization: Bearer %s\r\n\r\n%s"
+        % (length, token.encode(), sent)
+    )
+    return connection
+
+
+def test_bodies_that_do_not_come_keep_nobody_else_out(tmp_path, log):
+    """However many requests one sender begins and never ends, another's is answered."""
+    identities = IdentityRegistry(tmp_path / "identities.sqlite")
+    slow, other = (identities.create(name).token for name in ("slow", "other"))
+    limits = CollectorLimits(requests=2, bodies_of_one=20)
+    with (
+        log.writer() as writer,
+        serving(collector_app(writer, None, identities=identities, limits=limits)) as client,
+        ExitStack() as connections,
+    ):
+        for _ in range(20):
+            connections.enter_context(unfinished(client, slow))
+        headers = {**ARRAY, "Authorization": f"Bearer {other}"}
+        answer = client.post("/v1/events", content=array(*some(1)), headers=headers)
+        assert answer.status_code == 200
+        # The next of the slow sender's own is turned away, once all of these have been seen.
+        turned_away = connections.enter_context(unfinished(client, slow))
+        assert turned_away.recv(100).startswith(b"HTTP/1.1 429 ")
+
+
+def test_one_sender_holds_no_more_than_its_part_of_the_memory(tmp_path, log):
+    """Bytes of bodies that have not ended are bounded, of each sender and of all."""
+    identities = IdentityRegistry(tmp_path / "identities.sqlite")
+    slow, other = (identities.create(name).token for name in ("slow", "other"))
+    limits = CollectorLimits(held_bytes=100_000)
+    with (
+        log.writer() as writer,
+        serving(collector_app(writer, None, identities=identities, limits=limits)) as client,
+        ExitStack() as connections,
+    ):
+        body = b"[" + b" " * 30_000
+        connections.enter_context(unfinished(client, slow, 90_000, body))
+        second = connections.enter_context(unfinished(client, slow, 90_000, body))
+        assert second.recv(100).startswith(b"HTTP/1.1 503 ")
+        headers = {**ARRAY, "Authorization": f"Bearer {other}"}
+        answer = client.post("/v1/events", content=array(*some(1)), headers=headers)
+        assert answer.status_code == 200
+
+
+def test_what_was_compressed_is_charged_as_what_it_holds(log):
+    """A small body that inflates costs its sender as much as a large one."""
+    with limited(log, rate=Rate(bytes_per_second=100_000)) as client:
+        assert client.post("/v1/events", content=bomb(3_000_000), headers=GZIP).status_code == 200
+        again = client.post("/v1/events", content=bomb(100), headers=GZIP)
+    assert again.status_code == 429
+    assert int(again.headers["Retry-After"]) >= 19
+
+
+COSTLY = {
+    "brackets": (ARRAY, b"[" * 3_000_000, 413),
+    "empty arrays": (ARRAY, b"[" + b"[]" * 3_000_000 + b"]", 413),
+    "empty objects": (LINES, b'{"a":[' + b"{}," * 1_000_000 + b"{}]}", 413),
+    "blank lines": (LINES, b"\n" * 3_000_000, 200),
+    "lines of blanks": (LINES, b"  \n" * 1_000_000, 200),
+}
+
+
+@pytest.mark.parametrize(("headers", "body", "status"), COSTLY.values(), ids=COSTLY.keys())
+def test_a_body_that_holds_millions_of_nothings_is_not_taken_apart(log, headers, body, status):
+    """They are counted where they stand; text between quotes does not count."""
+    headers = {**headers, "Content-Encoding": "gzip"}
+    with limited(log) as client:
+        answer = client.post("/v1/events", content=gzip.compress(body), headers=headers)
+    assert answer.status_code == status
+    assert status == 200 or is_one_line(answer)
+
+
+def test_separators_inside_of_texts_are_no_elements():
+    """Prose and JSON in JSON may have as many commas and brackets as they like."""
+    check_json(b'["' + b'{,[\\"' * 1_000 + b'"]', most=10)
+    check_json(b'["' + b'{,[\\"' * 1_000, most=10)
+    with pytest.raises(RejectedRecord):
+        check_json(b'["a"' + b',"b"' * 1_000 + b"]", most=10)

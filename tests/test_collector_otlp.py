@@ -307,7 +307,7 @@ TABLE = [
     (413, 8, {}, {"intake": IntakeLimits(events=1)}, None),
     (400, 3, {"Content-Encoding": "gzip"}, {}, None),
     (429, 8, {}, {"rate": Rate(1, 0)}, None),
-    (503, 14, {}, {"requests": 0}, None),
+    (503, 14, {}, {"requests": 0, "seconds": 0.2}, None),
     (503, 14, {}, {}, RetryableError("the log is away; wait for it")),
     (500, 13, {}, {}, RuntimeError(CANARY)),
 ]

@@ -30,10 +30,12 @@ def lake(tmp_path):
     return tmp_path / "lake"
 
 
-def told(lake: Path, asked: Event, session_id: str | None = None) -> list[dict[str, Any]]:
+def told(
+    lake: Path, asked: Event, session_id: str | None = None, **whose: str
+) -> list[dict[str, Any]]:
     """Return the conversation through an event."""
     with connect(lake) as connection:
-        return conversation(connection, str(asked.event_id), session_id)
+        return conversation(connection, str(asked.event_id), session_id, **whose)
 
 
 def texts(messages: list[dict[str, Any]]) -> list[Any]:
@@ -341,3 +343,43 @@ def _answered(
     events.append(result)
     part = {"type": "tool_call_response", "id": f"c{number}", "response": {"n": number}}
     return [message, {"role": "tool", "parts": [part]}]
+
+
+MINE = {"session_id": "s", "workflow_id": "payments", "principal": "payments/payer"}
+OTHERS = {
+    "another workflow": {**MINE, "workflow_id": "marketing", "principal": "marketing/mailer"},
+    "another sender of the workflow": {**MINE, "principal": "payments/other"},
+    "nobody that is known": {"session_id": "s", "workflow_id": "payments"},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+def test_nobody_puts_words_into_anothers_conversation(lake, other):
+    """An event that somebody else sent is not read, though it has the id and came before."""
+    real = prompt("what I said", **MINE)
+    planted = prompt("what I never said", event_id=_id(real), **other)
+    second = prompt("more", reference(real), after=(real, 1), **MINE)
+    publish(lake, planted)
+    publish(lake, real, second)
+
+    assert texts(told(lake, second)) == ["what I said", "more", "what I said"]
+    assert texts(told(lake, real, principal=MINE["principal"])) == ["what I said"]
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+def test_a_reference_to_what_only_somebody_else_sent_leads_nowhere(lake, other):
+    """It is told as missing: nobody knows whether it was ever said here."""
+    theirs = prompt("theirs", **other)
+    publish(lake, theirs, mine := prompt("mine", after=(theirs, 1), **MINE))
+
+    assert texts(told(lake, mine)) == [(1,), "mine"]
+
+
+def test_an_id_that_several_senders_used_is_asked_for_by_its_sender(lake):
+    """No answer is made of two events; the error says how to name one."""
+    real = prompt("real", **MINE)
+    publish(lake, real, prompt("planted", event_id=_id(real), **OTHERS["another workflow"]))
+
+    with pytest.raises(CannotContinue, match="several senders"):
+        told(lake, real)
+    assert texts(told(lake, real, workflow_id="payments")) == ["real"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -269,6 +270,25 @@ def test_a_message_that_says_the_same_is_referred_to(other):
         "role": "assistant",
         "same_as": {"event": str(event_id(1)), "message": 1},
     }
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70).map(str),
+    st.decimals(allow_nan=False, allow_infinity=False, places=18).map(str),
+    st.sampled_from(["0.1000000000000000055", "1e400", "-1e-400", "1E2", "100", "-0.0", "0"]),
+)
+
+
+@given(st.lists(NUMBERS, min_size=2, max_size=2))
+def test_json_texts_are_one_only_where_their_numbers_are(pair):
+    """An amount that differs by less than a double keeps is another amount."""
+    digests = [message_digest(changed(1, arguments=f'{{"amount": {text}}}')) for text in pair]
+    first, second = map(Decimal, pair)
+
+    if digests[0] == digests[1]:
+        assert first == second
+    if pair[0] == pair[1]:
+        assert digests[0] == digests[1]
 
 
 @given(texts, texts)

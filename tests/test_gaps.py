@@ -38,7 +38,8 @@ def numbered(seq: int, incarnation: str = "i", collector_id: str = "c", **core) 
 
 def stated(statement: str, seq: int, incarnation: str = "i", **fields) -> AccountingEvent:
     """Return a statement; fields of its body by name, and what its core may have."""
-    core = {n: fields.pop(n) for n in ("collector_id", "principal_verified") if n in fields}
+    names = ("collector_id", "principal", "principal_verified")
+    core = {name: fields.pop(name) for name in names if name in fields}
     source = {"collector_id": "c", "incarnation": incarnation, "seq": seq, "session_id": None}
     made = event("accounting", {"statement": statement, **fields}, **{**source, **core})
     assert isinstance(made, AccountingEvent)
@@ -62,7 +63,7 @@ def streams(lake, columns: str) -> list[tuple]:
     """Return these columns of all streams, in order."""
     with connect(lake) as connection:
         return connection.execute(
-            f"SELECT {columns} FROM streams ORDER BY collector_id, incarnation"  # noqa: S608
+            f"SELECT {columns} FROM streams ORDER BY collector_id, incarnation, principal"  # noqa: S608
         ).fetchall()
 
 
@@ -358,7 +359,11 @@ def histories(draw) -> list[Event]:
     """Draw events of some streams: with losses, copies, numbers used twice, and any statements."""
     made: list[Event] = []
     for seq in draw(st.lists(SEQS, max_size=20)):
-        source = {"collector_id": draw(NAMES), "incarnation": draw(NAMES)}
+        source = {
+            "collector_id": draw(NAMES),
+            "incarnation": draw(NAMES),
+            "principal": draw(st.sampled_from(["p", "q"])),
+        }
         if draw(st.integers(0, 3)):
             made.append(numbered(seq, **source))
             continue
@@ -379,14 +384,15 @@ def test_any_history_of_losses_gives_exactly_its_ranges(events):
     """The views say of every number what a count by hand says, and as few ranges as can be."""
     expected: dict[tuple, Model] = {}
     for made in events:
-        expected.setdefault((made.collector_id, made.incarnation), Model()).add(made)
+        stream = (made.collector_id, made.incarnation, made.principal)
+        expected.setdefault(stream, Model()).add(made)
         if not isinstance(made, AccountingEvent):
             continue
         if made.body.follows:
-            followed = expected.setdefault((made.collector_id, made.body.follows), Model())
+            followed = expected.setdefault((stream[0], made.body.follows, stream[2]), Model())
             followed.known = max(followed.known, 0)
         for one in made.body.drops:
-            where = (made.collector_id, one.incarnation or made.incarnation)
+            where = (stream[0], one.incarnation or stream[1], stream[2])
             model = expected.setdefault(where, Model())
             model.declare(one.first_seq, one.last_seq, one.reason, made.principal_verified)
     with duckdb.connect() as connection:
@@ -394,8 +400,8 @@ def test_any_history_of_losses_gives_exactly_its_ranges(events):
         found = connection.execute(f"FROM ({GAPS.sql}) ORDER BY ALL").fetchall()
         connection.execute(f"CREATE VIEW gaps AS {GAPS.sql}")
         counts = connection.execute(
-            f"FROM ({STREAMS.sql}) SELECT collector_id, incarnation, events, missing, doubled,"
-            " dropped, unaccounted WHERE events > 0 ORDER BY ALL"
+            f"FROM ({STREAMS.sql}) SELECT collector_id, incarnation, principal, events, missing,"
+            " doubled, dropped, unaccounted WHERE events > 0 ORDER BY ALL"
         ).fetchall()
     models = sorted(expected.items())
     assert found == [(*whose, *gap) for whose, model in models for gap in model.gaps()]
@@ -416,9 +422,72 @@ def ask(lake, *arguments: str) -> Result:
     return CliRunner().invoke(locard, command, standalone_mode=False)
 
 
+HONEST = "payments/payer"
+LIES = {
+    "fills the hole": [numbered(n, principal="liar") for n in (3, 4, 5)],
+    "declares it in the same run": [
+        stated("interval", 11, principal="liar", drops=[drop(3, 5)], principal_verified=True)
+    ],
+    "declares it from a run of its own": [
+        stated("open", 0, "mine", principal="liar", drops=[drop(3, 5, incarnation="i")])
+    ],
+    "uses its numbers once more": [numbered(n, principal="liar") for n in (0, 1)],
+    "counts far beyond it": [numbered(2**40, principal="liar")],
+    "says that it crashed": [stated("crash", 12, principal="liar", last_seq=99)],
+    "says that it goes on after it": [stated("open", 0, "mine", principal="liar", follows="i")],
+    "sends as nobody": [numbered(n) for n in (3, 4, 5)],
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+def test_what_one_sender_says_changes_nothing_of_anothers_stream(lake, lie):
+    """Whoever uses another's collector and run hides no loss there and makes none up."""
+    sent = [numbered(n, principal=HONEST, principal_verified=True) for n in (0, 1, 2, 6, 7)]
+    publish(lake, *sent, stated("close", 8, principal=HONEST, first_seq=0, last_seq=7), *lie)
+
+    with connect(lake) as connection:
+        rows = connection.execute(
+            "SELECT first_seq, last_seq, what FROM gaps WHERE principal = ?", [HONEST]
+        ).fetchall()
+        state = connection.execute(
+            "SELECT state, missing, events, principal_verified FROM streams WHERE principal = ?",
+            [HONEST],
+        ).fetchall()
+    assert rows == [(3, 5, "missing")]
+    assert state == [("closed", 3, 6, True)]
+    assert ask(lake).return_value == 1
+
+
+def test_two_senders_of_one_name_are_told_as_two(lake):
+    """A reader sees that a name is used twice, and by whom."""
+    publish(lake, numbered(0, principal="a"), numbered(0, principal="b"))
+
+    assert streams(lake, "principal, events, missing") == [("a", 1, 0), ("b", 1, 0)]
+    assert "1 of these runs has the name of another sender's" in ask(lake).stdout
+
+
+WHO_DROPS = {
+    "nobody knows who it is": ({}, {}, 1),
+    "the statement is signed with a known key": ({}, {"principal_verified": True}, 0),
+    "its events came with its own token": ({"principal_verified": True}, {}, 0),
+}
+
+
+@pytest.mark.parametrize(("core", "body", "status"), WHO_DROPS.values(), ids=WHO_DROPS.keys())
+def test_a_drop_makes_a_record_whole_only_where_somebody_vouches_for_it(lake, core, body, status):
+    """With the shared token anybody can say that nothing else was sent."""
+    publish(lake, numbered(0, principal="p", **core))
+    publish(lake, stated("close", 2, principal="p", drops=[drop(1, 1)], **body))
+
+    done = ask(lake)
+    assert done.return_value == status
+    assert ("1 declared as dropped by nobody knows whom" in done.stdout) == bool(status)
+
+
 def test_the_command_says_in_one_sentence_that_nothing_is_missing(lake):
     """A whole record is one sentence and status 0, with what is only not yet accounted for."""
-    publish(lake, stated("open", 0), numbered(1), stated("close", 3, drops=[drop(2, 2)]))
+    last = stated("close", 3, drops=[drop(2, 2)], principal_verified=True)
+    publish(lake, stated("open", 0), numbered(1), last)
     publish(lake, numbered(0, "j"))
     done = ask(lake)
     assert done.return_value == 0
@@ -474,7 +543,8 @@ def test_a_wrong_signature_is_a_finding_when_asked_for(lake):
     """A statement that was changed after it was signed, or signed by nobody's key, is named."""
     key = SigningKey.generate()
     right = signed(stated("open", 0, declared_drops=0, previous="x"), key)
-    later = stated("interval", 2, first_seq=0, last_seq=1, drops=[drop(1, 1)])
+    drops = [drop(1, 1)]
+    later = stated("interval", 2, first_seq=0, last_seq=1, drops=drops, principal_verified=True)
     wrong = later.model_copy(
         update={
             "body": later.body.model_copy(

@@ -203,3 +203,15 @@ def test_a_time_that_no_calendar_has_counts_as_1970(tmp_path, monkeypatch):
     monkeypatch.setattr(lines, "datetime", Far)
 
     assert modified_at(tmp_path) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_never_end_is_not_read(tmp_path, kind):
+    """A pipe that nobody writes to, or a device, would hold an import for ever."""
+    path = tmp_path / "runs.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(UnreadableFile, match="no regular file"):
+        list(read_lines(path))

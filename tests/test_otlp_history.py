@@ -215,6 +215,46 @@ def test_spans_inherit_the_session_of_their_trace() -> None:
     assert other.events[0].session_id == f"trace:{'f' * 32}"
 
 
+NAMING = {
+    "a span": span({"session.id": "s-1"}, number=1),
+    "a log record": log({"session.id": "s-1"}, trace=TRACE, span_number=1),
+}
+
+
+@pytest.mark.parametrize("naming", NAMING.values(), ids=NAMING.keys())
+def test_what_names_its_session_names_it_for_its_trace(naming: Any) -> None:
+    """Records of later requests follow it, also where no other came with the one that names it."""
+    translator = Translator()
+    translated(naming, translator=translator)
+
+    assert translated(span({}, number=2), translator=translator).events[0].session_id == "s-1"
+    told = translated(log({}, trace=TRACE, span_number=2), translator=translator)
+    assert told.events[0].session_id == "s-1"
+
+
+def test_nobody_chooses_the_session_of_anothers_trace() -> None:
+    """A trace is known to many; its session is what its own sender says."""
+    translator = Translator()
+    translated(span({"session.id": "theirs"}, number=9), translator=translator, sender="other")
+    own = translated(span({}, number=1), translator=translator, sender="payer")
+
+    assert own.events[0].session_id == f"trace:{TRACE}"
+
+
+def test_no_prompt_refers_to_what_somebody_else_sent() -> None:
+    """Two senders of one workflow share a session, and each one's prompts stand alone."""
+    translator = Translator()
+    said_before = [said("user", "pay invoice 42 " + "please " * 100)]
+    sent = {"translator": translator, "workflow_id": "payments"}
+    translated(span(chat(said_before, session__id="s"), number=1), **sent, sender="other")
+    translated(span(chat(said_before, session__id="s"), number=2), **sent, sender="payer")
+    third = translated(span(chat(said_before, session__id="s"), number=3), **sent, sender="payer")
+    second = translated(span(chat(said_before, session__id="s"), number=2), **sent, sender="new")
+
+    assert only(second, "prompt").body.history is None
+    assert only(third, "prompt").body.history is not None
+
+
 def test_the_first_session_of_a_trace_stays() -> None:
     """Else sending again would put events into another session."""
     translator = Translator()

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from locard.ingest.elements import MOST_ELEMENTS, Elements
 from locard.ingest.eventlog import LARGEST_RECORD
 from locard.ingest.otlp import Translation, Translator, decode_logs, decode_traces, names
 from locard.ingest.otlp.making import made_event
@@ -415,3 +416,67 @@ def test_errors_and_reprs_hold_no_text_of_a_request() -> None:
     assert secret not in repr(refused)
     for sent in (ExportTraceServiceRequest(), ExportLogsServiceRequest()):
         assert as_json(sent) == b"{}"
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """Return a length-delimited field of protobuf."""
+    size, length = len(data), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    tag = number << 3 | 2
+    head = bytes([tag]) if tag < 0x80 else bytes([tag & 0x7F | 0x80, tag >> 7])
+    return head + bytes([*length, size]) + data
+
+
+_IDS = _field(1, b"\1" * 16) + _field(2, b"\1" * 8)
+NOTHINGS = 1_000_000
+COSTLY = {
+    "groups": _field(1, b"") * NOTHINGS,
+    "scopes": _field(1, _field(2, b"") * NOTHINGS),
+    "spans": _field(1, _field(2, _field(2, b"") * NOTHINGS)),
+    "attributes": _field(1, _field(2, _field(2, _IDS + _field(9, b"") * NOTHINGS))),
+    "unknown fields": _field(1, _field(2, _field(2, _IDS + _field(99, b"") * NOTHINGS))),
+    "events": _field(1, _field(2, _field(2, _IDS + _field(11, b"") * NOTHINGS))),
+    "items": _field(
+        1,
+        _field(
+            2,
+            _field(
+                2,
+                _IDS + _field(9, _field(2, _field(5, _field(1, b"") * NOTHINGS))),
+            ),
+        ),
+    ),
+    "attributes of the resource": _field(1, _field(1, _field(1, b"") * NOTHINGS)),
+    "attributes of many small spans": _field(
+        1, _field(2, _field(2, _IDS + _field(9, b"") * 1_000) * 1_000)
+    ),
+}
+
+
+@pytest.mark.parametrize("data", COSTLY.values(), ids=COSTLY.keys())
+def test_millions_of_nothings_are_not_made_into_objects(data: bytes, monkeypatch: Any) -> None:
+    """What is made for a request is bounded, whatever its bytes ask for; the rest is refused."""
+    made = []
+    keep = Elements.take
+
+    def counted(self: Elements, count: int = 1) -> None:
+        keep(self, count)
+        made.append(count)
+
+    monkeypatch.setattr(Elements, "take", counted)
+    try:
+        refused = len(decode_traces(data, "protobuf").rejected)
+    except RejectedRecord:
+        refused = 1
+    told = "attributes of the resource"
+    assert refused or data is COSTLY[told]  # it is kept as what could not be read
+    assert sum(made) <= 2 * MOST_ELEMENTS  # once to look, once to make
+
+
+def test_an_honest_request_is_far_from_the_bound() -> None:
+    """As many spans as a request may have, each with thirty attributes, are all taken."""
+    many = [span({f"key-{n}": "value" for n in range(30)}, number=n + 1) for n in range(5_000)]
+    decoded = decode_traces(body(traces(*many), "protobuf"), "protobuf")
+    assert (len(decoded.records), decoded.rejected) == (5_000, [])

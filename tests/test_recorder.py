@@ -17,6 +17,8 @@ from eventlogs import polls
 from locard.evidence import is_signed
 from locard.ingest.eventlog import LARGEST_RECORD
 from locard.ingest.recorder import Recorder, RecorderSettings, drafts
+from locard.ingest.recorder.plain import Reader
+from locard.ingest.recorder.plain_flat import flat_copy
 from locard.schema import event_json, ids
 from recorders import (
     SECONDS,
@@ -285,35 +287,48 @@ def test_an_optional_field_that_does_not_fit_costs_nothing_else(tmp_path):
     assert prompt.extensions["recorder"]["fields"] == {"request_model": 3, "input_tokens": -1}
 
 
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
+
+
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+        st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.binary(),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+            | st.tuples(inner)
+            | st.dictionaries(TEXTS | st.integers() | st.tuples(TEXTS), inner, max_size=3)
         ),
         max_leaves=8,
     )
 )
 def test_any_value_makes_an_event(value):
     """Whatever JSON-like value is handed over, the draft of it becomes an event."""
-    from pydantic_core import to_json
-
     from locard.ingest.conversations import Conversations
+    from locard.ingest.recorder.draft_bytes import head_of, write_draft
 
-    try:
-        data = to_json(
-            {"k": "prompt", "i": "01a21094-8287-7940-91d2-c8cfae19f18b"}
-            | {**drafts.clocks(), "s": {"session_id": "s"}, "b": {"messages": value}},
-            inf_nan_mode="strings",
-            bytes_mode="base64",
-        )
-    except ValueError:
-        return
+    head = head_of("01a21094-8287-7940-91d2-c8cfae19f18b", "prompt")
+    data = write_draft(head, {"session_id": "s"}, {}, {"messages": value})
     maker = drafts.Drafts("c", "i", {}, Conversations())
     event = maker.event(0, drafts.read_draft(data))
     assert event.kind == "prompt"
     assert event_json(event)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON_VALUES)
+def test_what_is_plain_is_read_as_it_is(value):
+    """A JSON value is read whole, into a copy that has no container in common with it."""
+    read = Reader().value(value)
+    assert repr(read) == repr(value)
+    assert read is not value or not isinstance(value, list | dict)
+    flat = flat_copy({"a": value}, 100_000)
+    assert flat is None or repr(flat[0]) == repr({"a": value})
 
 
 def test_history_is_stored_once(tmp_path):
@@ -399,29 +414,31 @@ def test_an_event_larger_than_the_ring_is_whole(tmp_path):
     assert (first.body.result, second.body.result) == (large, "small")
 
 
-def test_an_event_larger_than_any_log_takes_keeps_its_core(tmp_path):
-    """What no log takes is recorded without its content, and says so."""
+def test_an_event_larger_than_any_log_takes_keeps_its_core(tmp_path, monkeypatch):
+    """What no log takes, even with its texts cut, is recorded without its content, and says so."""
+    monkeypatch.setattr(drafts, "LARGEST_RECORD", 10_000)
     with recording(tmp_path) as recorder:
-        recorder.session("s").tool_result("x" * (LARGEST_RECORD + 1), call_id="c1", name="f")
+        recorder.session("s").tool_result("x" * 10_000, call_id="c1", name="f")
     (event,) = of(recorded(tmp_path), "tool_result")
     assert (event.call_id, event.body.result) == ("c1", None)
     assert event.absent["result"] == "not_captured"
     assert event.extensions["recorder"]["left_out"] == "event_too_large"
 
 
-def test_nothing_refers_to_what_was_left_out(tmp_path):
+def test_nothing_refers_to_what_was_cut(tmp_path):
     """A result that was too large to be stored is no place to find it."""
     result = "x" * (LARGEST_RECORD - 100)
     with recording(tmp_path) as recorder:
         session = recorder.session("s")
         session.tool_result(result, call_id="c1", name="f", extensions={"more": "y" * 200})
         session.prompt([{"role": "tool", "tool_call_id": "c1", "content": result[:1000]}])
-        session.prompt([{"role": "tool", "tool_call_id": "c1", "content": result}])
+        session.prompt([{"role": "tool", "tool_call_id": "c1", "content": result[:-1]}])
     events = recorded(tmp_path)
-    (left_out,) = of(events, "tool_result")
-    assert left_out.absent["result"] == "not_captured"
+    (cut,) = of(events, "tool_result")
+    assert cut.body.result["characters"] == len(result)
+    assert cut.extensions["more"] == "y" * 200
     for prompt in of(events, "prompt"):
-        assert str(left_out.event_id) not in event_json(prompt).decode()
+        assert str(cut.event_id) not in event_json(prompt).decode()
 
 
 def test_an_output_names_its_prompt_beside_other_causes(tmp_path):
@@ -623,13 +640,47 @@ def test_memory_for_large_events_is_bounded(tmp_path, monkeypatch):
         ("LOCARD_ACCOUNTING_SECONDS", "nan"),
         ("LOCARD_TOKEN_FILE", "/nowhere/at/all"),
         ("LOCARD_RECORDER", "perhaps"),
+        ("LOCARD_RING_BYTES", "9" * 30),
+        ("LOCARD_RING_BYTES", "9" * 5_000),
+        ("LOCARD_SPOOL_BYTES", "9" * 30),
+        ("LOCARD_CLOSE_SECONDS", "inf"),
+        ("LOCARD_CLOSE_SECONDS", "1e300"),
+        ("LOCARD_CLOSE_SECONDS", "nan"),
+        ("LOCARD_SPOOL", "~nobody-of-this-name/spool"),
+        ("LOCARD_SPOOL", "a\0b"),
+        ("LOCARD_SPOOL", "a\udcffb"),
+        ("LOCARD_COLLECTOR_ID", "a\udcffb"),
+        ("LOCARD_COLLECTOR_ID", "é" * 200),
+        ("LOCARD_WORKFLOW", "a\nb"),
+        ("LOCARD_TOKEN", "a\nb"),
+        ("LOCARD_TOKEN", "t\u00f6ken"),
+        ("LOCARD_TOKEN_FILE", "/dev/zero"),
     ],
 )
 def test_a_slip_in_a_variable_is_told_and_its_default_used(variable, value, caplog):
     """Configuration never keeps an agent from starting."""
     found = RecorderSettings.from_env({variable: value})
-    assert found.endpoint == "http://127.0.0.1:4318"
+    assert found == RecorderSettings()
     assert [variable in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ring_bytes", "many"), ("spool", None), ("is_on", "yes"), ("token", 5), ("endpoint", None)],
+)
+def test_settings_in_code_are_checked_too(name, value):
+    """Whoever makes settings in code hears of a slip at once, by the name of the variable."""
+    with pytest.raises(ValueError, match="LOCARD_"):
+        RecorderSettings(**{name: value})
+
+
+def test_defaults_fit_whatever_machine_and_program_are_called(monkeypatch, tmp_path):
+    """Names that are no Unicode, or far too long, make settings all the same."""
+    monkeypatch.setattr("sys.argv", ["/x/\udcff\n" + "long" * 500])
+    monkeypatch.setenv("XDG_STATE_HOME", "/x/\udcff")
+    assert len(RecorderSettings().collector_id.encode()) <= 200
+    monkeypatch.delattr("sys.argv")
+    assert RecorderSettings().collector_id.endswith("/python")
 
 
 def test_every_variable_is_read(tmp_path):

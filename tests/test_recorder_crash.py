@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from eventlogs import polls
 from locard.evidence import is_signed
+from locard.ingest.recorder.orphans import orphans
+from locard.ingest.recorder.places import own_spool
 from recorders import (
     SECONDS,
     agent_program,
@@ -244,3 +248,86 @@ os._exit(1)
     events = recorded(tmp_path)
     assert numbers(events) == list(range(800))
     assert len({event.event_id for event in told(events)}) == 800
+
+
+def test_a_damaged_ring_keeps_no_process_from_recording(tmp_path, caplog):
+    """It is put out of the way and told once; the next process records as ever."""
+    run_agent(tmp_path, f"{SEND.replace('COUNT', '20')}\nos._exit(1)", check=False)
+    [left] = rings(tmp_path)
+    data = bytearray(left.read_bytes())
+    data[8:16] = b"\xff" * 8  # how large it says that it is
+    left.write_bytes(data)
+    with recording(tmp_path) as recorder:
+        recorder.lifecycle("step", {"number": 99})
+        assert recorder.flush(SECONDS)
+
+    assert numbers(recorded(tmp_path)) == [99]
+    assert rings(tmp_path) == []
+    assert len(list(left.parent.glob("*.damaged"))) == 1
+    assert "is damaged" in caplog.text
+
+
+def test_only_the_newest_damaged_rings_are_kept(tmp_path):
+    """A machine whose every process leaves a damaged ring has a bounded number of them."""
+    for number in range(9):
+        path = tmp_path / f"{number}.ring"
+        path.write_bytes(b"x" * 10_000)
+        os.utime(path, (number, number))
+    assert list(orphans([tmp_path], "c")) == []
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{number}.damaged" for number in range(5, 9)
+    ]
+
+
+def test_what_cannot_be_opened_at_the_start_is_opened_later(tmp_path, monkeypatch, caplog):
+    """The recorder's thread goes on, and what was recorded meanwhile is sent."""
+    opened = []
+
+    def fails_at_first(*arguments):
+        opened.append(arguments)
+        if len(opened) < 3:
+            raise ValueError("embedded null byte")
+        return own_spool(*arguments)
+
+    monkeypatch.setattr("locard.ingest.recorder.forwarder.own_spool", fails_at_first)
+    with recording(tmp_path) as recorder:
+        recorder.lifecycle("step", {"number": 1})
+        assert recorder.flush(SECONDS)
+
+    assert numbers(recorded(tmp_path)) == [1]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "embedded" not in caplog.text
+
+
+def test_a_child_that_left_without_a_word_is_looked_after_while_its_parent_runs(tmp_path):
+    """Its ring does not wait for the next start of the agent."""
+    with recording(tmp_path, accounting_seconds=0.1) as recorder:
+        child = os.fork()
+        if not child:
+            recorder.lifecycle("step", {"number": 7})
+            os._exit(0)
+        os.waitpid(child, 0)
+        for _ in polls():
+            if len(rings(tmp_path)) == 1:
+                break
+        else:
+            raise AssertionError("the ring of the child is still there")
+    assert 7 in numbers(recorded(tmp_path))
+    ended = [s for s in statements(recorded(tmp_path)) if s.body.statement == "crash"]
+    assert len(ended) == 1
+
+
+def test_a_ring_that_comes_back_adds_nothing(tmp_path):
+    """Of a ring that was copied or restored, events and statement are the same events again."""
+    run_agent(tmp_path, f"{SEND.replace('COUNT', '5')}\nos._exit(1)", check=False)
+    [left] = rings(tmp_path)
+    data = left.read_bytes()
+    for _ in range(2):
+        with recording(tmp_path) as recorder:
+            assert recorder.flush(SECONDS)
+        left.write_bytes(data)
+
+    told = [event for event in recorded(tmp_path) if event.incarnation == left.stem]
+    assert len(told) == 14
+    assert len({event.event_id for event in told}) == 7

@@ -8,15 +8,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locard.ingest.recorder.ring import Entry, NotARing, Ring
+from locard.ingest.recorder.orphans import core_of
+from locard.ingest.recorder.ring import DamagedRing, Entry, NotARing, Ring
+
+CAPACITY = 1024
 
 
-def ring(directory: Path | None = None, capacity: int = 1024) -> Ring:
+def ring(directory: Path | None = None, capacity: int = CAPACITY) -> Ring:
     """Return a new ring."""
     return Ring.create(directory, "machine/agent", "incarnation-1", capacity, b"{}")
 
@@ -93,7 +97,7 @@ for number in range(5):
     ring.append(b"entry %d" % number)
 ring.read(20)
 ring.settle()
-ring.note_seen(3, [(7, 9)])
+ring.note_seen(3, [(1, 2)])
 ring.note_stated(2, "d" * 64)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -109,7 +113,7 @@ def test_another_process_finds_what_a_killed_one_left(tmp_path):
     assert found.core == b'{"a": "b"}'
     assert [entry.data for entry in found.read(1 << 20)] == [b"entry 3", b"entry 4"]
     assert found.next_seq == 5
-    assert found.seen() == (3, [(7, 9)])
+    assert found.seen() == (3, [(1, 2)])
     assert found.stated() == (2, "d" * 64)
     found.remove()
     assert not path.exists()
@@ -126,6 +130,36 @@ def test_the_ring_of_a_living_process_is_left_alone(tmp_path):
     with pytest.raises(NotARing):
         Ring.take_over(made.path)
     taken.let_go()
+
+
+@given(st.lists(st.tuples(st.integers(0, 4096 + CAPACITY - 1), st.binary(min_size=1, max_size=64))))
+def test_whatever_stands_in_a_ring_can_be_read_or_is_told_as_damage(damage):
+    """Bytes changed anywhere give entries with numbers that the ring gave, or `DamagedRing`."""
+    with TemporaryDirectory() as directory:
+        made = ring(Path(directory))
+        for number in range(20):
+            made.append(b"entry %d" % number)
+        made.note_seen(3, [(1, 2)])
+        made.note_stated(2, "digest")
+        made.let_go()
+        assert made.path
+        data = bytearray(made.path.read_bytes())
+        for place, changed in damage:
+            data[place : place + len(changed)] = changed
+        made.path.write_bytes(data[: 4096 + CAPACITY])
+        try:
+            found = Ring.take_over(made.path)
+        except DamagedRing:
+            return
+        entries = found.read(1 << 20)
+        assert all(0 <= entry.seq < found.next_seq for entry in entries)
+        seen, ranges = found.seen()
+        assert seen <= found.next_seq
+        assert all(0 <= first <= last < found.next_seq for first, last in ranges)
+        stated = found.stated()
+        assert stated is None or 0 <= stated[0] < found.next_seq
+        core_of(found)
+        found.let_go()
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, b"x" * 10_000, bytes(8192)])
@@ -157,6 +191,8 @@ def test_more_dropped_ranges_than_fit_are_kept_as_one():
     """However many ranges were dropped, none of them is forgotten."""
     made = ring()
     ranges = [(10 * n, 10 * n + 1) for n in range(1_000)]
+    for _ in range(20_000):
+        made.append(b"")
     made.note_seen(20_000, ranges)
     _, kept = made.seen()
     assert len(kept) < len(ranges)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -237,3 +238,25 @@ def test_a_disk_without_room_loses_nothing_that_was_taken(tmp_path, log):
     wait_until_empty(writer)
     writer.close()
     assert numbers(tmp_path) == [0]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_spool_that_was_deleted_is_noticed_before_anything_counts_as_kept(
+    tmp_path, writer, log, caplog, is_replaced
+):
+    """What is taken after that is in a file that the next process finds."""
+    log.is_up = False
+    writer.append(records(0))
+    path = tmp_path / "spool.sqlite"
+    for name in (path, path.with_name("spool.sqlite-wal"), path.with_name("spool.sqlite-shm")):
+        name.unlink(missing_ok=True)
+    if is_replaced:
+        path.touch()
+    writer.append(records(1))
+
+    with closing(sqlite3.connect(path)) as found:
+        assert found.execute("SELECT count(*) FROM records").fetchone() == (1,)
+    assert "was deleted or replaced" in caplog.text
+    log.is_up = True
+    wait_until_empty(writer)
+    assert 1 in numbers(tmp_path)

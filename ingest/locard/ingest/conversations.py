@@ -93,12 +93,13 @@ class _Session:
         for event_id, end in new.told.items():
             self.told.setdefault(event_id, end)
 
-    def forget(self, event_id: UUID) -> None:
-        """Forget what an event holds."""
+    def forget(self, event_id: UUID, told: _Session) -> None:
+        """Forget an event, of which this was told."""
         self.told.pop(event_id, None)
-        for places in (self.holders, self.beginnings):
-            for digest in [digest for digest, place in places.items() if place[0] == event_id]:
-                del places[digest]
+        for mine, theirs in ((self.holders, told.holders), (self.beginnings, told.beginnings)):
+            for digest in theirs:
+                if digest in mine and mine[digest][0] == event_id:
+                    del mine[digest]
 
 
 class Conversations:
@@ -156,6 +157,7 @@ class Telling:
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
         self._own: dict[str, _Session] = {}
+        self._told: dict[UUID, _Session] = {}  # of each event alone, so that it can be withdrawn
 
     def prompt(self, session_id: str, event_id: UUID, messages: Sequence[Message]) -> Told:
         """Return how this prompt is stored.
@@ -238,17 +240,19 @@ class Telling:
 
         What was told after it may refer to it already, so withdraw it before the next is told.
         """
-        if session_id in self._own:
-            self._own[session_id].forget(event_id)
+        told = self._told.pop(event_id, None)
+        if told and session_id in self._own:
+            self._own[session_id].forget(event_id, told)
 
     def commit(self) -> None:
         """Let others refer to what was told: it is durable now."""
         self._conversations.merge(self._own)
         self._own = {}
+        self._told = {}
 
     def _sight(self, session_id: str, event_id: UUID) -> _Sight:
         own = self._own.setdefault(session_id, _Session())
-        return _Sight(self._conversations.known(session_id), own, event_id)
+        return _Sight(self._conversations.known(session_id), own, self._told, event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,7 @@ class _Sight:
 
     known: _Session
     own: _Session
+    told: dict[UUID, _Session]
     event_id: UUID
 
     def holder(self, digest: bytes) -> _Place | None:
@@ -277,6 +282,7 @@ class _Sight:
     def note(self, new: _Session) -> None:
         """Note what this event holds, unless it was told before: then the first one counts."""
         if self.event_id not in self.known.told:
+            self.told.setdefault(self.event_id, new)
             self.own.add(new)
 
     def _of_another(self, place: _Place | None) -> _Place | None:

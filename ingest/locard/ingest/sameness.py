@@ -9,8 +9,11 @@ the arguments of a call, or in the answer to one, and the value that it holds; t
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from json.encoder import encode_basestring as _quote  # the escapes of RFC 8785
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +28,8 @@ START: Final = bytes(_DIGEST_BYTES)
 
 _OPTIONAL: Final = ("extensions", "finish_reason")
 _JSON_TEXT: Final = ("arguments", "response")
+# Fifteen digits are kept by every double (IEEE 754-2019, 5.12.2), unless it is very large or small.
+_PERHAPS_ROUNDED: Final = re.compile(r"[0-9][0-9.]{15}|[0-9][eE]")
 _UNWRITABLE: Final = "\ud800"  # half of a surrogate pair, which makes a whole message unwritable
 
 
@@ -152,10 +157,25 @@ def _written_part(part: Mapping[str, Any]) -> str:
 
 
 def _value(value: JsonValue) -> JsonValue:
-    """Return what JSON text in a call or an answer holds."""
+    """Return what JSON text in a call or an answer holds; text whose numbers a double rounds stays.
+
+    Two such texts can hold one value here and still say different things to a reader.
+    """
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        return parse_json(value.encode())
-    except (JsonError, UnicodeEncodeError):
+        held = parse_json(value.encode())
+        if _PERHAPS_ROUNDED.search(value):
+            json.loads(value, parse_int=_exact, parse_float=_exact)
+    except (JsonError, UnicodeEncodeError, _RoundedError):
         return value
+    return held
+
+
+class _RoundedError(Exception):
+    """A number in JSON text is not the double that it is read as."""
+
+
+def _exact(number: str) -> None:
+    if Decimal(number) != Decimal(repr(float(number))):
+        raise _RoundedError

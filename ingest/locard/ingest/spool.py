@@ -29,6 +29,7 @@ from locard.ingest.eventlog import (
     record_key,
 )
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter, LogIsBeingRead
+from locard.ingest.eventlog.embedded_file import FileReplaced
 from locard.schema import LocardError, RejectedRecord, RetryableError
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,13 @@ class Spool:
                     f"the spool {self.path} holds {used:,} bytes of {self._most_bytes:,}; bring "
                     "the event log back, or let the spool be larger"
                 )
-            self._writer.append(records)
+            try:
+                self._writer.append(records)
+            except FileReplaced as error:
+                log.error("%s (the spool goes on in a new file)", error)
+                self._writer.close()
+                self._writer = EmbeddedWriter(self.path)
+                self._writer.append(records)
 
     def is_empty(self) -> bool:
         """Say whether nothing waits."""

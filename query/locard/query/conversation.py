@@ -2,7 +2,8 @@
 
 A message is stored once; a prompt tells what preceded it by reference (`history`), and a message
 can say that it is the same as another (`same_as`). The schema's `History` and `MessageReference`
-say what such references mean; here they are followed, within one session.
+say what such references mean; here they are followed, within what one sender sent of one session:
+whoever writes into another's session puts no words into anybody's mouth.
 
 References are evidence too, and hostile: they may lead nowhere, or in a circle, or name more than
 there is. What cannot be had becomes a message that says so.
@@ -26,13 +27,17 @@ Row: TypeAlias = Mapping[str, Any]
 _COLUMNS: Final = (
     "event_id, session_id, kind, lane, caused_by, call_id, messages, history, result, absent"
 )
-_OF_SESSION: Final = f"""
-    SELECT {_COLUMNS} FROM events WHERE session_id = $1
+_OF_SENDER: Final = f"""
+    SELECT {_COLUMNS} FROM events
+    WHERE session_id = $1 AND workflow_id IS NOT DISTINCT FROM $2
+        AND principal IS NOT DISTINCT FROM $3
     ORDER BY occurred_at, log_topic_id, log_partition, log_offset, event_id
 """  # noqa: S608 - made of the constant above
-_ONE: Final = f"""
-    SELECT {_COLUMNS} FROM events WHERE event_id = $1 AND ($2 IS NULL OR session_id = $2)
-    ORDER BY ingested_at, log_topic_id, log_partition, log_offset LIMIT 1
+_OF_ID: Final = f"""
+    SELECT {_COLUMNS}, workflow_id, principal FROM events
+    WHERE event_id = $1 AND ($2 IS NULL OR session_id = $2)
+        AND ($3 IS NULL OR workflow_id = $3) AND ($4 IS NULL OR principal = $4)
+    LIMIT 2
 """  # noqa: S608 - made of the constant above
 _HOLDS_MESSAGES: Final = frozenset({"prompt", "model_output", "tool_result"})
 _MOST_HOPS: Final = 1_000  # from a prompt back to the event that holds one of its messages
@@ -40,7 +45,12 @@ _MOST_REFERENCES: Final = 8  # to a message that is itself a reference, and so o
 
 
 def conversation(
-    connection: duckdb.DuckDBPyConnection, event_id: str, session_id: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    event_id: str,
+    session_id: str | None = None,
+    *,
+    workflow_id: str | None = None,
+    principal: str | None = None,
 ) -> list[Message]:
     """Return the messages of the conversation through an event, in order.
 
@@ -52,21 +62,29 @@ def conversation(
 
     Args:
         event_id: a prompt, a model's output or a tool's result.
-        session_id: whose event it is, where several sessions have one of this id; default: that
-            which was ingested first.
+        session_id: whose event it is, where several sessions have one of this id.
+        workflow_id: likewise.
+        principal: who sent it, likewise.
 
     Raises:
-        CannotContinue: the lake has no such event, or it is of another kind; or it cannot be read.
+        CannotContinue: the lake has no such event, or several, or it is of another kind; or the
+            lake cannot be read.
     """
     with reading():
-        found = _rows(connection, _ONE, [event_id, session_id])
+        found = _rows(connection, _OF_ID, [event_id, session_id, workflow_id, principal])
+        if len(found) > 1:
+            raise CannotContinue(
+                "several senders sent an event of this id, and it is not one event: name its "
+                'session, workflow and principal; `locard sql "SELECT session_id, workflow_id, '
+                "principal FROM events WHERE event_id = '…'\"` lists them"
+            )
         if not found or found[0]["kind"] not in _HOLDS_MESSAGES:
             raise CannotContinue(
                 "the lake has no prompt, model output or tool result with this event id; "
                 "`locard timeline --session S --format json` lists the ids of a session"
             )
-        session = found[0]["session_id"]
-        rows = found if session is None else _rows(connection, _OF_SESSION, [session])
+        whose = [found[0][name] for name in ("session_id", "workflow_id", "principal")]
+        rows = found if whose[0] is None else _rows(connection, _OF_SENDER, whose)
     return _Session(rows).conversation(event_id)
 
 
@@ -91,7 +109,7 @@ class _Held:
 
 
 class _Session:
-    """The events of one session, in their order, and the messages that they hold."""
+    """The events of one sender in one session, in their order, and the messages they hold."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._order = rows

@@ -2,6 +2,10 @@
 
 Both stand on `lake_rows`, not on `events`: the copy of an event that another collector numbered is
 no event of its own, and still that number has arrived.
+
+A stream belongs to who sent it. A collector names itself, so anybody can use the name of another;
+the principal is what the collector API saw. So nothing that one sender says changes what is told of
+another's stream: a lie stands in the liar's own, under its name.
 """
 
 from __future__ import annotations
@@ -22,20 +26,22 @@ GAPS: Final = View(
     "that it did, only the manifests of segments tell.",
     """
     WITH numbered AS (
-        SELECT collector_id, incarnation, seq, min(event_id) <> max(event_id) AS is_doubled
+        SELECT collector_id, incarnation, principal, seq,
+            min(event_id) <> max(event_id) AS is_doubled
         FROM lake_rows WHERE collector_id IS NOT NULL AND seq IS NOT NULL
         GROUP BY ALL
     ), islands AS (
-        SELECT collector_id, incarnation, is_doubled, min(seq) AS first_seq, max(seq) AS last_seq
+        SELECT collector_id, incarnation, principal, is_doubled,
+            min(seq) AS first_seq, max(seq) AS last_seq
         FROM (
             SELECT *, seq - row_number() OVER (
-                PARTITION BY collector_id, incarnation, is_doubled ORDER BY seq
+                PARTITION BY collector_id, incarnation, principal, is_doubled ORDER BY seq
             ) AS island
             FROM numbered
         )
-        GROUP BY collector_id, incarnation, is_doubled, island
+        GROUP BY collector_id, incarnation, principal, is_doubled, island
     ), claims AS (
-        SELECT collector_id, unnest([
+        SELECT collector_id, principal, unnest([
             {'layer': 'accounted', 'incarnation': incarnation, 'first_seq': 0::BIGINT,
                 'last_seq': greatest(
                     seq, CASE WHEN coalesce(first_seq, 0) <= last_seq THEN last_seq END
@@ -52,14 +58,14 @@ GAPS: Final = View(
         FROM lake_rows
         WHERE kind = 'accounting' AND collector_id IS NOT NULL AND seq IS NOT NULL
     ), layers AS (
-        SELECT collector_id, incarnation, first_seq, last_seq, NULL AS reason,
+        SELECT collector_id, incarnation, principal, first_seq, last_seq, NULL AS reason,
             unnest(if(is_doubled, ['present', 'doubled'], ['present'])) AS layer
         FROM islands
         UNION ALL BY NAME
         SELECT * REPLACE (greatest(first_seq, coalesce(told_to + 1, 0)) AS first_seq)
         FROM (
             SELECT *, max(last_seq) OVER (
-                PARTITION BY collector_id, incarnation, layer
+                PARTITION BY collector_id, incarnation, principal, layer
                 ORDER BY first_seq, last_seq DESC, reason
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS told_to
@@ -67,14 +73,14 @@ GAPS: Final = View(
         )
         WHERE told_to IS NULL OR last_seq > told_to
     ), ends AS (
-        SELECT collector_id, incarnation, layer, unnest([
+        SELECT collector_id, incarnation, principal, layer, unnest([
             {'seq': first_seq, 'step': 1, 'reason': reason},
             {'seq': last_seq + 1, 'step': -1, 'reason': NULL},
             {'seq': 0, 'step': 0, 'reason': NULL}
         ], recursive := true)
         FROM layers
     ), stretches AS (
-        SELECT collector_id, incarnation, seq AS first_seq,
+        SELECT collector_id, incarnation, principal, seq AS first_seq,
             lead(seq) OVER stream - 1 AS last_seq,
             sum(present) OVER stream > 0 AS is_present,
             sum(doubled) OVER stream > 0 AS is_doubled,
@@ -84,7 +90,7 @@ GAPS: Final = View(
             last_value(verified_reason IGNORE NULLS) OVER stream AS verified_reason,
             last_value(unverified_reason IGNORE NULLS) OVER stream AS unverified_reason
         FROM (
-            SELECT collector_id, incarnation, seq,
+            SELECT collector_id, incarnation, principal, seq,
                 coalesce(sum(step) FILTER (layer = 'present'), 0) AS present,
                 coalesce(sum(step) FILTER (layer = 'doubled'), 0) AS doubled,
                 coalesce(sum(step) FILTER (layer = 'accounted'), 0) AS accounted,
@@ -95,11 +101,11 @@ GAPS: Final = View(
             FROM ends GROUP BY ALL
         )
         WINDOW stream AS (
-            PARTITION BY collector_id, incarnation ORDER BY seq
+            PARTITION BY collector_id, incarnation, principal ORDER BY seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         )
     ), told AS (
-        SELECT collector_id, incarnation, first_seq, last_seq,
+        SELECT collector_id, incarnation, principal, first_seq, last_seq,
             CASE
                 WHEN is_doubled THEN 'doubled'
                 WHEN is_present AND NOT is_accounted THEN 'unaccounted'
@@ -114,21 +120,23 @@ GAPS: Final = View(
     ), changes AS (
         SELECT *, (what, drop_reason, verified) IS DISTINCT FROM lag(
             (what, drop_reason, verified)
-        ) OVER (PARTITION BY collector_id, incarnation ORDER BY first_seq) AS is_change
+        ) OVER (PARTITION BY collector_id, incarnation, principal ORDER BY first_seq) AS is_change
         FROM told
     ), merged AS (
         SELECT *, sum(is_change::INTEGER) OVER (
-            PARTITION BY collector_id, incarnation ORDER BY first_seq
+            PARTITION BY collector_id, incarnation, principal ORDER BY first_seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS nth
         FROM changes
     )
-    SELECT collector_id, incarnation, min(first_seq) AS first_seq, max(last_seq) AS last_seq,
+    SELECT collector_id, incarnation, principal,
+        min(first_seq) AS first_seq, max(last_seq) AS last_seq,
         max(last_seq) - min(first_seq) + 1 AS count, what, drop_reason, verified
     FROM merged WHERE what IS NOT NULL
-    GROUP BY collector_id, incarnation, nth, what, drop_reason, verified
+    GROUP BY collector_id, incarnation, principal, nth, what, drop_reason, verified
     """,
     {
+        "principal": "who sent the stream",
         "count": "how many numbers the range has",
         "what": (
             "`missing`: below a number that is known, and not here; `doubled`: different events "
@@ -142,10 +150,11 @@ GAPS: Final = View(
 
 STREAMS: Final = View(
     "streams",
-    "One stream: one run of one collector, how far its numbers go and what became of them.",
+    "One stream: one run of one collector, as one sender sent it, and what became of its numbers.",
     """
     WITH seen AS (
-        SELECT collector_id, incarnation,
+        SELECT collector_id, incarnation, principal,
+            coalesce(bool_or(principal_verified), false) AS principal_verified,
             arg_min(workflow_id, (seq, event_id)) AS workflow_id,
             arg_min(agent_name, (seq, event_id)) AS agent_name,
             min(occurred_at) AS first_at,
@@ -168,16 +177,21 @@ STREAMS: Final = View(
         FROM lake_rows WHERE collector_id IS NOT NULL AND seq IS NOT NULL
         GROUP BY ALL
     ), counted AS (
-        SELECT collector_id, incarnation,
+        SELECT collector_id, incarnation, principal,
             coalesce(sum(count) FILTER (what = 'missing'), 0)::BIGINT AS missing,
             coalesce(sum(count) FILTER (what = 'doubled'), 0)::BIGINT AS doubled,
             coalesce(sum(count) FILTER (what = 'dropped'), 0)::BIGINT AS dropped,
+            coalesce(sum(count) FILTER (what = 'dropped' AND NOT verified), 0)::BIGINT
+                AS unverified_drops,
             coalesce(sum(count) FILTER (what = 'unaccounted'), 0)::BIGINT AS unaccounted
         FROM gaps GROUP BY ALL
     )
     SELECT coalesce(seen.collector_id, counted.collector_id) AS collector_id,
         coalesce(seen.incarnation, counted.incarnation) AS incarnation,
-        seen.* EXCLUDE (collector_id, incarnation, events, state, statements, verified_statements),
+        coalesce(seen.principal, counted.principal) AS principal,
+        coalesce(principal_verified, false) AS principal_verified,
+        seen.* EXCLUDE (collector_id, incarnation, principal, principal_verified, events, state,
+            statements, verified_statements),
         coalesce(state, 'unseen') AS state,
         coalesce(events, 0) AS events,
         coalesce(statements, 0) AS statements,
@@ -185,11 +199,15 @@ STREAMS: Final = View(
         coalesce(missing, 0) AS missing,
         coalesce(doubled, 0) AS doubled,
         coalesce(dropped, 0) AS dropped,
+        coalesce(unverified_drops, 0) AS unverified_drops,
         coalesce(unaccounted, 0) AS unaccounted
     FROM seen FULL JOIN counted ON seen.collector_id = counted.collector_id
         AND seen.incarnation IS NOT DISTINCT FROM counted.incarnation
+        AND seen.principal IS NOT DISTINCT FROM counted.principal
     """,
     {
+        "principal": "who sent it: two senders never share a stream, whatever they call themselves",
+        "principal_verified": "whether the collector API knew the sender by a token of its own",
         "workflow_id": "the first that is named, as is `agent_name`",
         "events": "how many different numbers are in the lake",
         "accounted_to": "the last number that a statement speaks for, its own included",
@@ -201,5 +219,6 @@ STREAMS: Final = View(
         "signing_key_id": "of its last statement: what `locard identity key add` takes",
         "verified_statements": "those whose key the collector API knew",
         "missing": "numbers, as all counts here; see `gaps`",
+        "unverified_drops": "those of `dropped` that no statement with a known key declares",
     },
 )

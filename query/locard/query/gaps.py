@@ -15,6 +15,7 @@ from locard.schema import AccountingEvent, CannotContinue, RejectedRecord, rfc33
 GAP_COLUMNS: Final = (
     "collector_id",
     "incarnation",
+    "principal",
     "first_seq",
     "last_seq",
     "count",
@@ -25,18 +26,20 @@ GAP_COLUMNS: Final = (
 _GAPS: Final = f"""
     SELECT {", ".join(GAP_COLUMNS)} FROM gaps
     WHERE ($1 IS NULL OR collector_id = $1) AND ($2 OR what <> 'unaccounted')
-    ORDER BY collector_id, incarnation NULLS FIRST, first_seq
+    ORDER BY collector_id, incarnation NULLS FIRST, principal NULLS FIRST, first_seq
 """  # noqa: S608 - made of the constants above
 _ACCOUNT: Final = """
     SELECT count(*), count(DISTINCT collector_id), coalesce(sum(events), 0),
         coalesce(sum(missing), 0), coalesce(sum(doubled), 0), coalesce(sum(dropped), 0),
-        coalesce(sum(unaccounted), 0)
+        coalesce(sum(unaccounted), 0),
+        coalesce(sum(unverified_drops) FILTER (NOT principal_verified), 0),
+        count(*) - count(DISTINCT (collector_id, incarnation))
     FROM streams WHERE ($1 IS NULL OR collector_id = $1)
 """
 _SIGNED: Final = """
-    SELECT kind, event_id, schema_version, occurred_at, observed_at, lane, collector_id,
-        incarnation, seq, struct_pack(statement, first_seq, last_seq, count, declared_drops, drops,
-        previous, follows, signing_key_id, signature) AS body
+    SELECT principal, kind, event_id, schema_version, occurred_at, observed_at, lane,
+        collector_id, incarnation, seq, struct_pack(statement, first_seq, last_seq, count,
+        declared_drops, drops, previous, follows, signing_key_id, signature) AS body
     FROM lake_rows
     WHERE kind = 'accounting' AND signature IS NOT NULL AND ($1 IS NULL OR collector_id = $1)
     ORDER BY collector_id, incarnation NULLS FIRST, seq, event_id
@@ -49,6 +52,9 @@ class Account:
     """What became of all numbers of some streams; see the view `streams`.
 
     Args:
+        unproven: those of `dropped` that nobody vouches for: the statement has no known key, and
+            its sender had no token of its own.
+        shared: how many streams have the collector and the run of another sender's.
         wrong_signatures: how many statements have one, as far as they were checked.
     """
 
@@ -59,12 +65,14 @@ class Account:
     doubled: int
     dropped: int
     unaccounted: int
+    unproven: int = 0
+    shared: int = 0
     wrong_signatures: int = 0
 
     @property
     def is_whole(self) -> bool:
-        """Whether every number is in the lake once, or declared as never sent."""
-        return not (self.missing or self.doubled or self.wrong_signatures)
+        """Whether every number is in the lake once, or declared as never sent by who can know."""
+        return not (self.missing or self.doubled or self.unproven or self.wrong_signatures)
 
     def sentence(self) -> str:
         """Return what this comes to."""
@@ -80,13 +88,20 @@ class Account:
             f"{count:,} {what}"
             for count, what in (
                 (self.wrong_signatures, "wrongly signed"),
-                (self.dropped, "declared as dropped"),
+                (self.dropped - self.unproven, "declared as dropped"),
+                (self.unproven, "declared as dropped by nobody knows whom"),
                 (self.unaccounted, "not yet accounted for"),
             )
             if count
         ]
         whose = f"{_counted(self.streams, 'run')} of {_counted(self.collectors, 'collector')}"
-        return f"{', '.join([found, *more])}, among {self.events:,} numbered events of {whose}."
+        told = f"{', '.join([found, *more])}, among {self.events:,} numbered events of {whose}."
+        if self.shared:
+            told += (
+                f" {_counted(self.shared, 'of these runs has', 'of these runs have')} the name of "
+                "another sender's: look at `principal`."
+            )
+        return told
 
 
 def find_gaps(
@@ -108,7 +123,7 @@ def find_gaps(
         CannotContinue: the collector has numbered nothing, or the lake cannot be read.
     """
     with reading():
-        account = Account(*connection.execute(_ACCOUNT, [collector_id]).fetchone() or (0,) * 7)
+        account = Account(*connection.execute(_ACCOUNT, [collector_id]).fetchone() or (0,) * 9)
         if collector_id is not None and not account.streams:
             raise CannotContinue(
                 "the lake has no numbered event of this collector; "
@@ -128,7 +143,7 @@ def _wrongly_signed(
         for values in batch:
             row = dict(zip(names, values, strict=True))
             if not _is_rightly_signed(row):
-                whose = (row["collector_id"], row["incarnation"])
+                whose = (row["collector_id"], row["incarnation"], row.pop("principal"))
                 yield *whose, row["seq"], row["seq"], 1, "wrong_signature", None, False
 
 
@@ -150,5 +165,5 @@ def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _counted(count: int, what: str, many: str | None = None) -> str:
+    return f"{count:,} {what if count == 1 else many or f'{what}s'}"

@@ -57,10 +57,10 @@ _COLUMNS: Final = {
 # comes once more, with its content. The record of redaction tells, since no sender can write it.
 _IS_CORE_ALONE: Final = 'contains(redaction, \'"policy":"no-content/1"\')'
 
-# Session, workflow and event id together name an event: so a filter on the session reaches the
-# files, and an event that was copied into another session, or sent under another workflow's token,
-# hides nothing. In the files a
-# field at its default is NULL; who asks for what is not verified must not find nothing.
+# Session, workflow, sender and event id together name an event: so a filter on the session reaches
+# the files, and an event that was copied into another session, or sent by somebody else, hides
+# nothing. In the files a field at its default is NULL; who asks for what is not verified must not
+# find nothing.
 _EVENTS: Final = View(
     "events",
     "One event, with every column of the lake; duplicates by event id left out.",
@@ -73,7 +73,7 @@ _EVENTS: Final = View(
     )
     FROM lake_rows
     QUALIFY row_number() OVER (
-        PARTITION BY session_id, workflow_id, event_id
+        PARTITION BY session_id, workflow_id, principal, event_id
         ORDER BY {_IS_CORE_ALONE}, ingested_at, log_topic_id, log_partition, log_offset
     ) = 1
     """,  # noqa: S608 - made of the constant above
@@ -96,14 +96,14 @@ _DUPLICATES: Final = View(
     "One event id that arrived more than once, with how often and whether the copies differ.",
     f"""
     SELECT event_id, min(session_id) AS session_id, count(*) AS copies,
-        count(DISTINCT (session_id, workflow_id, {_SAID_IN_CORE})) > 1
+        count(DISTINCT (session_id, workflow_id, principal, {_SAID_IN_CORE})) > 1
             OR count(DISTINCT ({_SAID_IN_CONTENT})) FILTER (NOT {_IS_CORE_ALONE}) > 1 AS differ
     FROM lake_rows SEMI JOIN (
         SELECT event_id FROM lake_rows GROUP BY event_id HAVING count(*) > 1
     ) USING (event_id)
     GROUP BY event_id
     """,  # noqa: S608 - made of the constants above
-    {"differ": "whether the copies say different things, or belong to different sessions"},
+    {"differ": "whether the copies say different things, or differ in session, workflow or sender"},
 )
 
 _PROMPTS: Final = View(

@@ -24,6 +24,8 @@ from locard.ingest.collector.metrics import CollectorMetrics
 from locard.ingest.collector.openapi import openapi_document
 from locard.ingest.collector.otlp import LogsEndpoint, TracesEndpoint
 from locard.ingest.collector.refusals import refusal_records
+from locard.ingest.collector.turns import Turns
+from locard.ingest.elements import TOO_MANY_ELEMENTS
 from locard.ingest.eventlog import EventLogWriter
 from locard.ingest.identities import IdentityRegistry
 from locard.ingest.intake import BODY_TOO_LARGE, TOO_MANY_EVENTS, Intake, decompress
@@ -33,8 +35,7 @@ from locard.schema import CannotContinue, LocardError, RejectedRecord, Retryable
 
 log = logging.getLogger(__name__)
 
-_TOO_LARGE: Final = frozenset({BODY_TOO_LARGE, TOO_MANY_EVENTS})
-_RETRY_SOON: Final = {"Retry-After": "1"}
+_TOO_LARGE: Final = frozenset({BODY_TOO_LARGE, TOO_MANY_ELEMENTS, TOO_MANY_EVENTS})
 _RETRY: Final = {"Retry-After": "5"}
 _RETRY_AFTER_REPAIR: Final = {"Retry-After": "60"}
 
@@ -108,7 +109,7 @@ class _Collector:
         self._limits = limits
         self._allowances = Allowances(limits.rate)
         self._appending = threading.BoundedSemaphore(limits.appends)
-        self._under_way = 0
+        self._turns = Turns(limits)
         self._metrics = CollectorMetrics()
         if isinstance(writer, SpooledWriter):
             self._metrics.show_spool(writer)
@@ -136,19 +137,22 @@ class _Collector:
             form = media_type(request.headers)
             self._admit(endpoint, form, credential)
             is_compressed = is_gzip(request.headers)
-            self._under_way += 1
-            try:
-                body = await read_body(
-                    request,
-                    self._limits,
-                    endpoint.too_slow,
-                    partial(self._allowances.charge, credential.principal),
-                )
-                intake, doubt = await run_in_threadpool(
-                    self._store, endpoint, body, form, is_compressed, credential
-                )
-            finally:
-                self._under_way -= 1
+            with self._turns.body(credential.principal) as turn:
+
+                def charge(size: int) -> None:
+                    self._allowances.charge(credential.principal, size)
+                    turn.hold(size)
+
+                body = await read_body(request, self._limits, endpoint.too_slow, charge)
+                async with self._turns.work(credential.principal):
+                    data = body
+                    if is_compressed:
+                        most = self._limits.intake.decompressed_bytes
+                        data = await run_in_threadpool(decompress, body, most)
+                        self._allowances.charge(credential.principal, len(data) - len(body))
+                    intake, doubt = await run_in_threadpool(
+                        self._store, endpoint, body, data, form, credential
+                    )
         except RejectedRecord as error:
             status = 413 if error.error_class in _TOO_LARGE else 400
             raise HTTPException(status, str(error)) from None
@@ -164,8 +168,6 @@ class _Collector:
             raise HTTPException(
                 415, f"send one of the media types {', '.join(endpoint.media_types)}", UNREAD_BODY
             )
-        if self._under_way >= self._limits.requests:
-            raise HTTPException(503, "the collector is busy; send again", _RETRY_SOON | UNREAD_BODY)
         seconds = self._allowances.seconds_to_wait(credential.principal)
         if seconds:
             self._metrics.rate_limited.labels(endpoint.lane).inc()
@@ -176,19 +178,17 @@ class _Collector:
             )
 
     def _store(
-        self,
-        endpoint: Endpoint,
-        body: bytes,
-        form: str,
-        is_compressed: bool,
-        credential: Credential,
+        self, endpoint: Endpoint, body: bytes, data: bytes, form: str, credential: Credential
     ) -> tuple[Intake, Doubt | None]:
-        """Return when the body's acceptable events are durable."""
-        limits = self._limits.intake
+        """Return when the body's acceptable events are durable.
+
+        Args:
+            body: as it was sent, which is what a signature is made of.
+            data: what it holds.
+        """
         doubt = credential.doubt(body)
         sender = credential.sender(doubt)
-        data = decompress(body, limits.decompressed_bytes) if is_compressed else body
-        intake = endpoint.take(data, form, limits, sender)
+        intake = endpoint.take(data, form, self._limits.intake, sender)
         records = intake.records + refusal_records(intake.claims, sender)
         if records:
             with self._appending, self._metrics.append_seconds.time():

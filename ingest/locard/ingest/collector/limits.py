@@ -18,7 +18,7 @@ class Rate:
     """What one sender may send, on average over some seconds; 0 is without limit.
 
     Args:
-        bytes_per_second: of bodies as sent, compressed or not.
+        bytes_per_second: of bodies, without their compression.
         events_per_second: taken or refused.
     """
 
@@ -32,7 +32,9 @@ class CollectorLimits:
 
     Args:
         intake: of one request.
-        requests: worked on at once; together with `intake` it bounds the memory.
+        requests: worked on at once; of one sender at most half as many.
+        bodies_of_one: that one sender may have unfinished or waiting.
+        held_bytes: of bodies that are not stored yet, of all senders; of one at most half.
         appends: to the log at once; the embedded writer is one connection and takes one.
         seconds: that a sender may take for its body.
         rate: of one sender.
@@ -40,6 +42,8 @@ class CollectorLimits:
 
     intake: IntakeLimits = DEFAULT_INTAKE_LIMITS
     requests: int = 8
+    bodies_of_one: int = 64
+    held_bytes: int = 512 * 1024 * 1024
     appends: int = 1
     seconds: float = 60.0
     rate: Rate = field(default_factory=Rate)

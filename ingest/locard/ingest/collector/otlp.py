@@ -81,7 +81,9 @@ class _OtlpEndpoint:
         intake = Intake(rejected=list(decoded.rejected))
         now = utc_now()
         for workflow_id, records in _own_records(decoded.records, sender, intake).items():
-            of_workflow = partial(translate, observed_at=now, workflow_id=workflow_id)
+            of_workflow = partial(
+                translate, observed_at=now, workflow_id=workflow_id, sender=sender.principal
+            )
             for told in _translations(of_workflow, records):
                 intake.rejected.extend(told.refused)
                 is_whole = True

@@ -39,7 +39,11 @@ class EmbeddedWriter:
         return self._log.topic_id
 
     def append(self, records: Sequence[OutgoingRecord]) -> None:
-        """Append all records or none; durable on return."""
+        """Append all records or none; durable on return.
+
+        Raises:
+            FileReplaced: the file was deleted meanwhile; nothing is durable.
+        """
         check_sizes(records)
         log = self._log
         with log.translated_errors(), log.transaction():
@@ -55,6 +59,7 @@ class EmbeddedWriter:
                 "UPDATE partitions SET end_offset = ? WHERE partition = ?",
                 ((end, partition) for partition, end in ends.items()),
             )
+        log.check_in_place()
 
     def is_empty(self) -> bool:
         """Say whether no record is in the file."""

@@ -28,6 +28,10 @@ CREATE TABLE records (id INTEGER PRIMARY KEY, appended_at INTEGER NOT NULL, valu
 """
 
 
+class FileReplaced(CannotContinue):
+    """Another file, or none, is where the log was: nothing that is written now would last."""
+
+
 class EmbeddedLog:
     """The file: what writer and reader share.
 
@@ -47,7 +51,26 @@ class EmbeddedLog:
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._prepare()
+            self._file = _identity(path)
         self.topic_id, self.partitions = self._about()
+
+    def check_in_place(self) -> None:
+        """Return if the file is still where it was opened.
+
+        SQLite goes on writing to a file that was deleted or replaced, where nobody will find it.
+
+        Raises:
+            FileReplaced: it is not.
+        """
+        try:
+            is_in_place = _identity(self.path) == self._file
+        except OSError:
+            is_in_place = False
+        if not is_in_place:
+            raise FileReplaced(
+                f"the event log {self.path} was deleted or replaced while it was in use; what was "
+                "in it is lost unless you bring it back; start this process again"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -114,6 +137,11 @@ class EmbeddedLog:
                 f"the event log {self.path} cannot be used: {error}; "
                 "move it away if it is damaged, or name another directory with --home"
             ) from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def row_id(partition: int, offset: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +101,9 @@ def modified_at(path: Path) -> datetime:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe or a device may never end
+            raise UnreadableFile(f"{path} is no regular file; save what it gives to one")
         file = path.open("rb")
     except OSError as error:
         raise _unreadable(path, error) from error

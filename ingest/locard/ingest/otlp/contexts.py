@@ -30,9 +30,13 @@ class TraceSessions:
         self._sessions: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
 
-    def bind(self, workflow: str, trace_id: str, session_id: str) -> str:
-        """Return the session of a trace: what was bound first stays, so that order decides once."""
-        key = (workflow, trace_id)
+    def bind(self, owner: str, trace_id: str, session_id: str) -> str:
+        """Return the session of a trace: what was bound first stays, so that order decides once.
+
+        Args:
+            owner: who sent it, and of which workflow: nobody else can choose its session.
+        """
+        key = (owner, trace_id)
         with self._lock:
             found = self._sessions.setdefault(key, session_id)
             self._sessions.move_to_end(key)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
+from locard.ingest.elements import check_json
 from locard.ingest.importers.lenient import parse_json_keeping_numbers
 from locard.ingest.otlp.holdable import holdable, unused
 from locard.ingest.otlp.identifiers import name_of
@@ -117,8 +118,9 @@ def read_json(body: bytes) -> Any:
     that JSON does not keep as the text of their digits.
 
     Raises:
-        RejectedRecord: it is no JSON.
+        RejectedRecord: it is no JSON, or holds too much.
     """
+    check_json(body)
     try:
         return parse_json_keeping_numbers(body)[0]
     except JsonError as error:

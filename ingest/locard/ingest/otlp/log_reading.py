@@ -26,7 +26,7 @@ from locard.ingest.otlp.message_forms import Message
 from locard.ingest.otlp.messages import Said
 from locard.ingest.otlp.reading import Reading
 from locard.ingest.otlp.records import LogRecord, Refusal
-from locard.ingest.otlp.span_reading import Request, conversation_key, source_of, take_core
+from locard.ingest.otlp.span_reading import Request, source_of, take_core
 from locard.ingest.otlp.vendors import vendor_event
 from locard.schema import CanonicalError, canonical_bytes, rfc3339
 
@@ -47,6 +47,7 @@ class LogReader:
         self._telling = request.telling
         self._observed_at = rfc3339(request.observed_at)
         self._workflow_id = request.workflow_id
+        self._owner = request.owner
         self._seen: Counter[bytes] = Counter()
         self._spoken: dict[tuple[str, str], list[Message]] = {}
         self._prompts: dict[tuple[str, str], Any] = {}
@@ -108,7 +109,7 @@ class LogReader:
         reader = Reader(record.attributes, record.replaced)
         if reader.look("event.name") == name:
             reader.take("event.name")
-        session = self._session(record, workflow)
+        session = self._session(record)
         time = moment(record.time) or moment(record.observed_time)
         is_observed = not record.time
         core: dict[str, Any] = {
@@ -124,7 +125,7 @@ class LogReader:
         }
         take_core(reader, core)
         digest = self._digest(record)
-        conversation = conversation_key(self._workflow_id, session or f"record:{digest}")
+        conversation = f"{self._owner}\x00{session or f'record:{digest}'}"
         return Reading(
             name=name,
             kind="",
@@ -140,12 +141,13 @@ class LogReader:
             extensions={**source_of(record.resource, record.scope), **_loss(record)},
         )
 
-    def _session(self, record: LogRecord, workflow: str) -> str | None:
+    def _session(self, record: LogRecord) -> str | None:
         named = own_session(record.attributes) or own_session(record.resource.attributes)
-        if named is not None or record.trace_id is None:
+        if record.trace_id is None:
             return named
-        told = self._batch_sessions.get(record.trace_id) or trace_session(record.trace_id)
-        return self._sessions.bind(workflow, record.trace_id, told)
+        told = self._batch_sessions.get(record.trace_id) or named or trace_session(record.trace_id)
+        bound = self._sessions.bind(self._owner, record.trace_id, told)
+        return named or bound
 
     def _sessions_of_traces(self) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """OTLP/protobuf requests: spans and log records in plain types.
 
-A request is parsed as a whole. Where that fails, or where it holds something that the message types
-do not know, it is taken apart into its groups and records, and each is parsed by itself.
+A request is taken apart into its groups and records, and each record is parsed by itself. So one
+that is broken costs no other, and a request that is made to be costly is not parsed as a whole.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1 import common_pb2
@@ -19,6 +18,7 @@ from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from locard.ingest.elements import TOO_MANY_ELEMENTS, Elements
 from locard.ingest.otlp.identifiers import not_a_request, wrong_signal
 from locard.ingest.otlp.protobuf_records import (
     Read,
@@ -27,13 +27,20 @@ from locard.ingest.otlp.protobuf_records import (
     scope_of,
     span_of,
 )
-from locard.ingest.otlp.protobuf_values import salvaged, unknown_fields, unread
+from locard.ingest.otlp.protobuf_values import (
+    count_elements,
+    salvaged,
+    unknown_fields,
+    unread,
+)
 from locard.ingest.otlp.records import Decoded, Refusal, Resource, Scope
 from locard.ingest.otlp.wire import LENGTH_DELIMITED, Field, fields
 from locard.schema import RejectedRecord
 
 T = TypeVar("T")
 _GROUP, _SOURCE, _RECORDS, _SCHEMA_URL = 1, 1, 2, 3  # field numbers, alike in both signals
+_LARGE: Final = 256 * 1024  # bytes of a message that is looked through before it is parsed
+_LONGEST_KEPT: Final = 64 * 1024  # bytes of a resource that cannot be read
 _OLD_RECORDS: Final = 1000  # OTLP before 0.15 had its groups here, of the same layout
 
 
@@ -56,39 +63,7 @@ def decode(body: bytes, signal: _Signal[T]) -> Decoded[T]:
     Raises:
         RejectedRecord: the body as a whole is no such request.
     """
-    try:
-        request = signal.request.FromString(body)
-    except DecodeError:
-        return _Careful(signal).decode(body)
-    decoded: Decoded[T] = Decoded()
-    index = 0
-    groups = getattr(request, signal.groups)
-    if _is_strange(request, groups, signal):
-        return _Careful(signal).decode(body)
-    for group in groups:
-        resource = resource_of(Read(group.resource), group.schema_url)
-        for scoped in getattr(group, signal.scopes):
-            scope = scope_of(Read(scoped.scope), scoped.schema_url)
-            for record in getattr(scoped, signal.records):
-                _take(decoded, signal, index, Read(record), resource, scope)
-                index += 1
-    return decoded
-
-
-def _is_strange(request: Message, groups: Any, signal: _Signal[Any]) -> bool:
-    """Say whether the envelope of a request has fields that its type has not."""
-    return bool(
-        len(UnknownFieldSet(request))
-        or any(
-            len(UnknownFieldSet(group))
-            or len(UnknownFieldSet(group.resource))
-            or any(
-                len(UnknownFieldSet(scoped)) or len(UnknownFieldSet(scoped.scope))
-                for scoped in getattr(group, signal.scopes)
-            )
-            for group in groups
-        )
-    )
+    return _Walk(signal).decode(body)
 
 
 def _take(
@@ -100,7 +75,7 @@ def _take(
     scope: Scope,
 ) -> None:
     try:
-        read.unread.extend(unknown_fields(read.message))
+        read.unread.extend(unknown_fields(read.message, read.elements))
         decoded.records.append(signal.convert(read, resource, scope))
     except RejectedRecord as error:
         decoded.rejected.append(_refusal(index, error, signal.name))
@@ -111,22 +86,25 @@ def _refusal(index: int, error: RejectedRecord, expected: str) -> Refusal:
     return Refusal(index, error.error_class, str(reason))
 
 
-class _Careful(Generic[T]):
-    """Takes a request apart at wire level: what can be read is taken, all else is refused."""
+class _Walk(Generic[T]):
+    """One pass through a request: what can be read is taken, all else is refused."""
 
     def __init__(self, signal: _Signal[T]) -> None:
         self._signal = signal
+        self._elements = Elements()
         self._decoded: Decoded[T] = Decoded()
         self._index = 0
 
     def decode(self, body: bytes) -> Decoded[T]:
         """Return the records; see `decode`."""
         try:
-            parts = list(fields(body))
-        except RejectedRecord:
+            parts = list(fields(body, self._elements))
+        except RejectedRecord as error:
+            if error.error_class == TOO_MANY_ELEMENTS:
+                raise
             raise not_a_request(self._signal.request.DESCRIPTOR.name) from None
         groups = [part for part in parts if _is(part, _GROUP)]
-        if not groups:
+        if parts and not groups:
             raise not_a_request(self._signal.request.DESCRIPTOR.name)
         for part in parts:
             self._attempt(self._group if _is(part, _GROUP) else _refuse, part)
@@ -140,8 +118,8 @@ class _Careful(Generic[T]):
             self._index += 1
 
     def _group(self, part: Field) -> None:
-        parts = list(fields(part.value))
-        source = _merged(resource_pb2.Resource, parts, _SOURCE)
+        parts = list(fields(part.value, self._elements))
+        source = _merged(resource_pb2.Resource, parts, _SOURCE, self._elements)
         scopes = [item for item in parts if _is(item, _RECORDS, _OLD_RECORDS)]
         source.unread.extend(_others(parts, _SOURCE, _RECORDS, _OLD_RECORDS, _SCHEMA_URL))
         if not scopes and source.unread:
@@ -151,8 +129,8 @@ class _Careful(Generic[T]):
             self._attempt(lambda item=item: self._scoped(item, resource), item)  # type: ignore[misc]
 
     def _scoped(self, part: Field, resource: Resource) -> None:
-        parts = list(fields(part.value))
-        source = _merged(common_pb2.InstrumentationScope, parts, _SOURCE)
+        parts = list(fields(part.value, self._elements))
+        source = _merged(common_pb2.InstrumentationScope, parts, _SOURCE, self._elements)
         source.unread.extend(_others(parts, _SOURCE, _RECORDS, _SCHEMA_URL))
         records = [item for item in parts if _is(item, _RECORDS)]
         if not records and source.unread:
@@ -164,7 +142,7 @@ class _Careful(Generic[T]):
     def _record(self, part: Field, resource: Resource, scope: Scope) -> None:
         index, self._index = self._index, self._index + 1
         try:
-            read = _read(self._signal.record, part.value)
+            read = _read(self._signal.record, part.value, self._elements)
         except RejectedRecord as error:
             self._decoded.rejected.append(_refusal(index, error, self._signal.name))
         else:
@@ -186,21 +164,24 @@ def _is(part: Field, *numbers: int) -> bool:
     return part.number in numbers and part.wire_type == LENGTH_DELIMITED
 
 
-def _read(kind: type[Message], data: bytes) -> Read:
+def _read(kind: type[Message], data: bytes, elements: Elements) -> Read:
+    if len(data) > _LARGE:
+        count_elements(kind.DESCRIPTOR, data, Elements())
     try:
-        return Read(kind.FromString(data))
+        return Read(kind.FromString(data), elements)
     except DecodeError:
-        return Read(*salvaged(kind, data))
+        message, mended, kept = salvaged(kind, data, elements)
+        return Read(message, elements, mended, kept)
 
 
-def _merged(kind: type[Message], parts: list[Field], number: int) -> Read:
+def _merged(kind: type[Message], parts: list[Field], number: int, elements: Elements) -> Read:
     """Read a resource or a scope; one that cannot be read costs no record."""
     data = b"".join(part.value for part in parts if _is(part, number))
     try:
-        read = _read(kind, data)
-        read.unread.extend(unknown_fields(read.message))
+        read = _read(kind, data, elements)
+        read.unread.extend(unknown_fields(read.message, elements))
     except RejectedRecord:
-        return Read(kind(), {}, [unread(kind.DESCRIPTOR.name, data)])
+        return Read(kind(), elements, {}, [unread(kind.DESCRIPTOR.name, data[:_LONGEST_KEPT])])
     return read
 
 

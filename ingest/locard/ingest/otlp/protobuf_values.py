@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from locard.ingest.elements import TOO_MANY_ELEMENTS, Elements
 from locard.ingest.otlp.holdable import number, real, unused
 from locard.ingest.otlp.records import Attributes
 from locard.ingest.otlp.wire import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT, Field, fields
@@ -18,6 +19,7 @@ from locard.schema import RejectedRecord
 
 M = TypeVar("M", bound=Message)
 
+_MOST_LEVELS: Final = 100  # that the parser goes down
 _WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_DOUBLE: FIXED64,
     FieldDescriptor.TYPE_FIXED64: FIXED64,
@@ -31,14 +33,16 @@ _VALUE: Final = KeyValue.DESCRIPTOR.fields_by_name["value"].number
 _STRING: Final = AnyValue.DESCRIPTOR.fields_by_name["string_value"].number
 
 
-def attributes_of(pairs: Iterable[KeyValue], replaced: list[str]) -> Attributes:
+def attributes_of(pairs: Sequence[KeyValue], replaced: list[str], elements: Elements) -> Attributes:
     """Return attributes by their keys.
 
     A key that comes twice is kept with `'` behind it.
 
     Args:
         replaced: gets the key of each value that JSON cannot hold, or that came twice.
+        elements: what the request may still hold.
     """
+    elements.take(len(pairs))
     attributes: Attributes = {}
     for pair in pairs:
         key = pair.key
@@ -49,11 +53,11 @@ def attributes_of(pairs: Iterable[KeyValue], replaced: list[str]) -> Attributes:
         if value.HasField("string_value"):
             attributes[key] = value.string_value
         else:
-            attributes[key] = value_of(value, key, replaced)
+            attributes[key] = value_of(value, key, replaced, elements)
     return attributes
 
 
-def value_of(value: AnyValue, where: str, replaced: list[str]) -> Any:
+def value_of(value: AnyValue, where: str, replaced: list[str], elements: Elements) -> Any:
     """Return a value as JSON has it; bytes as base64."""
     match value.WhichOneof("value"):
         case "string_value":
@@ -65,10 +69,12 @@ def value_of(value: AnyValue, where: str, replaced: list[str]) -> Any:
         case "double_value":
             return _held(real(value.double_value), str, where, replaced)
         case "array_value":
-            return [value_of(item, where, replaced) for item in value.array_value.values]
+            items = value.array_value.values
+            elements.take(len(items))
+            return [value_of(item, where, replaced, elements) for item in items]
         case "kvlist_value":
             inner: list[str] = []
-            members = attributes_of(value.kvlist_value.values, inner)
+            members = attributes_of(value.kvlist_value.values, inner, elements)
             replaced.extend([where] if inner else [])
             return members
         case "bytes_value":
@@ -78,15 +84,17 @@ def value_of(value: AnyValue, where: str, replaced: list[str]) -> Any:
     return _held(f"{value.string_value_strindex}", str, where, replaced)
 
 
-def unknown_fields(message: Message) -> list[dict[str, Any]]:
+def unknown_fields(message: Message, elements: Elements) -> list[dict[str, Any]]:
     """Return the fields that the message has and its type has not.
 
     Raises:
         RejectedRecord: one has a number that the type has, but another form: it is another type.
+            Or there are too many.
     """
     unknown = UnknownFieldSet(message)
     if not len(unknown):
         return []
+    elements.take(len(unknown))
     known = message.DESCRIPTOR.fields_by_number
     kept = []
     for number_of in range(len(unknown)):
@@ -97,7 +105,27 @@ def unknown_fields(message: Message) -> list[dict[str, Any]]:
     return kept
 
 
-def salvaged(kind: type[M], data: bytes) -> tuple[M, Attributes, list[dict[str, Any]]]:
+def count_elements(kind: Any, data: bytes, elements: Elements, levels: int = _MOST_LEVELS) -> None:
+    """Return if a message holds no more than the elements left: parsed it takes far more memory.
+
+    Raises:
+        RejectedRecord: it holds more.
+    """
+    known = kind.fields_by_number
+    try:
+        for item in fields(data, elements):
+            described = known.get(item.number)
+            inner = described.message_type if described else None
+            if inner and levels and item.wire_type == LENGTH_DELIMITED:
+                count_elements(inner, item.value, elements, levels - 1)
+    except RejectedRecord as error:
+        if error.error_class == TOO_MANY_ELEMENTS:
+            raise  # what is broken is for who parses it
+
+
+def salvaged(
+    kind: type[M], data: bytes, elements: Elements
+) -> tuple[M, Attributes, list[dict[str, Any]]]:
     """Read field by field a message that does not parse as a whole.
 
     Returns:
@@ -111,7 +139,7 @@ def salvaged(kind: type[M], data: bytes) -> tuple[M, Attributes, list[dict[str, 
     known = kind.DESCRIPTOR.fields_by_number
     mended: Attributes = {}
     kept: list[dict[str, Any]] = []
-    for item in fields(data):
+    for item in fields(data, elements):
         described = known.get(item.number)
         if described is None:
             kept.append(unread(str(item.number), item.value))
@@ -121,7 +149,7 @@ def salvaged(kind: type[M], data: bytes) -> tuple[M, Attributes, list[dict[str, 
         try:
             kind.FromString(item.raw)
         except DecodeError:
-            pair = _broken_pair(item) if described.name == "attributes" else None
+            pair = _broken_pair(item, elements) if described.name == "attributes" else None
             if pair:
                 mended[unused(mended, pair[0])] = pair[1]
             elif described.type == FieldDescriptor.TYPE_STRING:
@@ -140,18 +168,18 @@ def unread(name: str, value: Any) -> dict[str, Any]:
     return {"field": name, "value": _text(value) if isinstance(value, bytes) else None}
 
 
-def _broken_pair(item: Field) -> tuple[str, Any] | None:
+def _broken_pair(item: Field, elements: Elements) -> tuple[str, Any] | None:
     """Return an attribute that holds broken text, or is nested deeper than the parser goes."""
     key, value = "", b""
     try:
-        for part in fields(item.value):
+        for part in fields(item.value, elements):
             if part.wire_type != LENGTH_DELIMITED:
                 return None
             if part.number == _KEY:
                 key = _text(part.value)
             elif part.number == _VALUE:
                 value = part.value
-        inner = list(fields(value))
+        inner = list(fields(value, elements))
     except RejectedRecord:
         return None
     if len(inner) == 1 and inner[0].number == _STRING:

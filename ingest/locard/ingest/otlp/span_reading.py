@@ -35,6 +35,7 @@ class Request:
     Args:
         observed_at: when it came.
         workflow_id: the one that its sender may send of; `None` where that is not known.
+        sender: whose request it is. Nothing is remembered of one sender for another.
     """
 
     sessions: TraceSessions
@@ -42,6 +43,12 @@ class Request:
     telling: Telling
     observed_at: datetime
     workflow_id: str | None
+    sender: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Whose the traces and conversations are: no name holds such a character."""
+        return f"{self.sender}\x00{self.workflow_id or ''}"
 
 
 class SpanReader:
@@ -55,6 +62,7 @@ class SpanReader:
         self._telling = request.telling
         self._observed_at = rfc3339(request.observed_at)
         self._workflow_id = request.workflow_id
+        self._owner = request.owner
         self._batch = batch_of(spans)
         self._origins: dict[int, dict[str, str]] = {}
         self._sources: dict[tuple[int, int], dict[str, Any]] = {}
@@ -89,7 +97,8 @@ class SpanReader:
         workflow = self._workflow_id or ""
         named = own_session(span.attributes) or own_session(span.resource.attributes)
         told = self._batch.sessions.get(span.trace_id) or trace_session(span.trace_id)
-        session = named or self._sessions.bind(workflow, span.trace_id, told)
+        bound = self._sessions.bind(self._owner, span.trace_id, told)
+        session = named or bound
         started = moment(span.start) or moment(span.end) or self._observed_at
         ended = moment(span.end) or started
         core: dict[str, Any] = {
@@ -105,7 +114,7 @@ class SpanReader:
             **self._batch.agents[span.trace_id, span.span_id],
         }
         take_core(reader, core)
-        conversation = conversation_key(self._workflow_id, session)
+        conversation = f"{self._owner}\x00{session}"
         return Reading(
             name=span.name,
             kind=span.kind,
@@ -156,11 +165,6 @@ def take_core(reader: Reader, core: dict[str, Any]) -> None:
         reader.text(*aliases)
     if user := reader.text(*names.USER):
         core["on_behalf_of"] = user
-
-
-def conversation_key(workflow_id: str | None, session_id: str) -> str:
-    """Return under which name a conversation is remembered: workflows share none."""
-    return f"{workflow_id or ''}\x00{session_id}"  # names of workflows have no such character
 
 
 def source_of(resource: Resource, scope: Scope) -> dict[str, Any]:

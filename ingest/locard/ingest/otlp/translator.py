@@ -60,11 +60,24 @@ class Translator:
         self._transcripts = transcripts or Transcripts()
 
     def spans(
-        self, spans: Sequence[Span], *, observed_at: datetime, workflow_id: str | None = None
+        self,
+        spans: Sequence[Span],
+        *,
+        observed_at: datetime,
+        workflow_id: str | None = None,
+        sender: str = "",
     ) -> Translation:
-        """Return the events of these spans, in the order in which the spans began."""
+        """Return the events of these spans, in the order in which the spans began.
+
+        Args:
+            observed_at: when they came.
+            workflow_id: whose they are; `None` where that is not known.
+            sender: the principal that sent them: only its own spans are remembered for them.
+        """
         telling = self._conversations.tell()
-        request = Request(self._sessions, self._transcripts, telling, observed_at, workflow_id)
+        request = Request(
+            self._sessions, self._transcripts, telling, observed_at, workflow_id, sender
+        )
         reader = SpanReader(spans, request)
         made = [one for reading in reader.readings() for one in reading.made]
         return Translation(made, reader.refused, telling)
@@ -75,10 +88,13 @@ class Translator:
         *,
         observed_at: datetime,
         workflow_id: str | None = None,
+        sender: str = "",
     ) -> Translation:
-        """Return the events of these log records, in the order of their times."""
+        """Return the events of these log records, in the order of their times; see `spans`."""
         telling = self._conversations.tell()
-        request = Request(self._sessions, self._transcripts, telling, observed_at, workflow_id)
+        request = Request(
+            self._sessions, self._transcripts, telling, observed_at, workflow_id, sender
+        )
         reader = LogReader(records, request)
         made = [one for reading in reader.readings() for one in reading.made]
         return Translation(made, reader.refused, telling)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from locard.ingest.elements import Elements
 from locard.schema import RejectedRecord
 
 VARINT: Final = 0
@@ -18,7 +19,6 @@ FIXED32: Final = 5
 _FIXED_SIZES: Final = {FIXED64: 8, FIXED32: 4}
 _LONGEST_VARINT: Final = 10
 _LARGEST_FIELD: Final = 2**29 - 1
-_MOST_FIELDS: Final = 500_000  # of one message; what has more is made to keep us busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,20 @@ class Field:
     raw: bytes = field(repr=False)
 
 
-def fields(data: bytes) -> Iterator[Field]:
+def fields(data: bytes, elements: Elements) -> Iterator[Field]:
     """Yield the fields of a message in their order.
 
+    Args:
+        elements: what the request may still hold.
+
     Raises:
-        RejectedRecord: the bytes are no protobuf message. Groups, which OTLP does not use, count
-            as none.
+        RejectedRecord: the bytes are no protobuf message, or hold too much. Groups, which OTLP does
+            not use, count as none.
     """
-    position = count = 0
+    position = 0
     while position < len(data):
         start = position
-        count += 1
-        if count > _MOST_FIELDS:
-            raise broken()
+        elements.take()
         tag, position = _varint(data, position)
         number, wire_type = tag >> 3, tag & 7
         if not 1 <= number <= _LARGEST_FIELD:

@@ -58,6 +58,7 @@ class Account:
         self._covered = covered
         self._seen = seen
         self._drops = list(drops)
+        self._declared: list[Drop] = []
 
     def see(self, seq: int) -> None:
         """Note that the event with this number is being handed on; what came between is dropped."""
@@ -106,6 +107,7 @@ class Account:
             follows: an incarnation that ended badly before this one.
         """
         declared = self._take(seq, _MOST_RANGES if statement == "interval" else _MOST_LAST_RANGES)
+        self._declared += declared
         body: dict[str, Any] = {"statement": statement}
         if seq > self._covered:
             own = [d for d in declared if d.incarnation == self.incarnation]
@@ -118,6 +120,11 @@ class Account:
         body["follows"] = follows
         self._covered = seq
         return {name: value for name, value in body.items() if value not in (None, [])}
+
+    def take_declared(self) -> list[Drop]:
+        """Return what statements have declared since the last call."""
+        declared, self._declared = self._declared, []
+        return declared
 
     def _add(self, drop: Drop) -> None:
         """Note a drop, as one with the drop before where it goes on from there."""

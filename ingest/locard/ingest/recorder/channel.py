@@ -107,7 +107,7 @@ class Channel:
         What was not is left in the ring, for the next process of the agent.
         """
         self._forwarder.stop()
-        self._thread.join(seconds)
+        self._thread.join(min(seconds, threading.TIMEOUT_MAX))
         return not self._thread.is_alive()
 
     def leave_to_parent(self) -> None:

@@ -1,20 +1,16 @@
 """From what an agent handed over to an event: the work that the agent does not wait for.
 
-A draft is the JSON that `Recorder` put into the ring, as short as it can be:
-
-    k, i, t, m     kind, event id, wall clock and monotonic clock in microseconds
-    s, c, b        core fields of the session, of this event, and the body as it was handed over
-
-Whatever was handed over becomes an event. A field that does not fit the schema is left out and
-named; where that does not help, the draft is kept as text. Where it is too large, or was lost, its
-content is `not_captured`.
+`draft_bytes.py` says what a draft is. Whatever was handed over becomes an event. A field that does
+not fit the schema is left out and named; where that does not help, the draft is kept as text. Where
+it is too large its texts are cut; where that does not help, or it was lost, its content is
+`not_captured`.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -23,13 +19,13 @@ from locard.ingest.answers import read_answer
 from locard.ingest.chat import chat_messages
 from locard.ingest.conversations import Conversations
 from locard.ingest.eventlog import LARGEST_RECORD
-from locard.ingest.importers.lenient import parse_json_keeping_numbers
+from locard.ingest.recorder.draft_bytes import clocks, read_draft
+from locard.ingest.recorder.plain import Reader
 from locard.schema import (
     EVENT_TYPE_OF_KIND,
     SCHEMA_VERSION,
     Event,
     EventCore,
-    JsonError,
     RejectedRecord,
     content_fields,
     event_json,
@@ -38,6 +34,8 @@ from locard.schema import (
     validate_event,
 )
 
+__all__ = ["UNFIT", "Drafts", "clocks", "moment", "read_draft"]
+
 Object: TypeAlias = dict[str, Any]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNFIT: Final = "unfit_event"
@@ -45,6 +43,7 @@ _NOTES: Final = "recorder"  # the key of what the recorder itself says, in `exte
 _LEAST_STEP: Final = 1_000_000  # microseconds by which a clock was set, to be worth telling
 _LONGEST_FIELD: Final = 1_000  # characters of a field that did not fit
 _LONGEST_TEXT: Final = 1024 * 1024  # of a draft that is kept as text
+_CUT_CHARACTERS: Final = 2 * 1024 * 1024  # of all texts of an event that is too large whole
 
 
 class Drafts:
@@ -71,18 +70,30 @@ class Drafts:
 
     def event(self, seq: int, draft: Object) -> Event:
         """Return the event of a draft, as it is to be sent."""
-        try:
-            event = validate_event(self._object(seq, draft))
-        except RejectedRecord as error:
+        event = self._event(seq, draft)
+        if len(event_json(event)) > LARGEST_RECORD:
             self._withdraw(draft)
-            repaired = self._without_unfit_fields(seq, draft)
-            if repaired is None:
-                return self.without_content(seq, draft, error.error_class, keep_text=True)
-            event = repaired
+            reader = Reader(_CUT_CHARACTERS)
+            shorter = {**draft, "b": reader.value(draft.get("b")), "x": reader.cut}
+            event = self._event(seq, shorter)
         if len(event_json(event)) > LARGEST_RECORD:
             self._withdraw(draft)
             return self.without_content(seq, draft, "event_too_large")
         return event
+
+    def _event(self, seq: int, draft: Object) -> Event:
+        """Return the event of a draft, however large it is."""
+        try:
+            return validate_event(self._object(seq, draft))
+        except RejectedRecord as error:
+            reason = error.error_class
+        except Exception as error:  # noqa: BLE001 - what no form foresaw is kept as text
+            reason = type(error).__name__
+        self._withdraw(draft)
+        repaired = None
+        with suppress(Exception):
+            repaired = self._without_unfit_fields(seq, draft)
+        return repaired or self.without_content(seq, draft, reason, keep_text=True)
 
     def commit(self) -> None:
         """Let later events refer to those made so far: they are durable."""
@@ -109,7 +120,7 @@ class Drafts:
         try:
             return validate_event(event)
         except RejectedRecord:  # what the kind requires is itself unfit
-            notes["kind"] = str(draft["k"])
+            notes["kind"] = _described(draft["k"])
             unfit = {"kind": "lifecycle", "body": {"change": UNFIT}, "absent": {}}
             return validate_event({**event, **unfit})
 
@@ -140,12 +151,13 @@ class Drafts:
             for field in optional
             if not self._fits(seq, _without(draft, [other for other in optional if other != field]))
         ]
-        event = self._object(seq, _without(draft, unfit))
+        fitting = _without(draft, unfit)
+        causes = [cause for cause in _list((draft.get("c") or {}).get("caused_by")) if _id(cause)]
+        if ("c", "caused_by") in unfit and causes:
+            fitting["c"]["caused_by"] = causes
+        event = self._object(seq, fitting)
         left_out = {name: _described(draft[part][name]) for part, name in unfit}
-        event["extensions"] = {
-            **(event.get("extensions") or {}),
-            _NOTES: {"left_out": "invalid_field", "fields": left_out},
-        }
+        _note(event, {"left_out": "invalid_field", "fields": left_out})
         try:
             return validate_event(event)
         except RejectedRecord:
@@ -169,7 +181,10 @@ class Drafts:
 
     def _object(self, seq: int, draft: Object) -> Object:
         event = self._envelope(seq, draft)
-        event["body"] = _BODIES.get(draft["k"], _as_it_is)(self, event, draft.get("b") or {})
+        if draft.get("x"):
+            _note(event, {"cut": draft["x"]})
+        told = _BODIES.get(event["kind"], _as_it_is)
+        event["body"] = told(self, event, draft.get("b") or {})
         return event
 
     def _envelope(self, seq: int, draft: Object, *, only_text: bool = False) -> Object:
@@ -180,7 +195,7 @@ class Drafts:
             **{name: value for name, value in given.items() if value is not None},
             **self._source,
             "seq": seq,
-            "kind": draft["k"],
+            "kind": draft["k"] if isinstance(draft["k"], str) else UNFIT,
             "event_id": draft["i"],
             "schema_version": SCHEMA_VERSION,
             "occurred_at": rfc3339(moment(draft["t"])),
@@ -194,7 +209,7 @@ class Drafts:
             *chat_messages(body.get("messages"), "user"),
         ]
         told: Object = {"messages": messages, "tool_definitions": body.get("tools")}
-        session_id = event.get("session_id")
+        session_id = _text(event.get("session_id"))
         if session_id:
             stored = self._telling.prompt(session_id, UUID(event["event_id"]), messages)
             told |= {"messages": stored.messages, "history": stored.history}
@@ -204,48 +219,21 @@ class Drafts:
         answer = read_answer(body.get("output"))
         for name, value in answer.core.items():
             event.setdefault(name, value)
-        if answer.rest:
-            event["extensions"] = {**(event.get("extensions") or {}), "response": answer.rest}
-        session_id = event.get("session_id")
+        if answer.rest and isinstance(event.setdefault("extensions", {}), dict):
+            event["extensions"] = {**event["extensions"], "response": answer.rest}
+        session_id = _text(event.get("session_id"))
         if session_id and answer.messages:
-            prompt = body.get("prompt")
-            self._telling.output(
-                session_id,
-                UUID(event["event_id"]),
-                UUID(prompt) if prompt else None,
-                answer.messages[0],
-            )
+            event_id, prompt = UUID(event["event_id"]), _id(body.get("prompt"))
+            self._telling.output(session_id, event_id, prompt, answer.messages[0])
         return {"messages": answer.messages}
 
     def _result(self, event: Object, body: Object) -> Object:
-        session_id, call_id = event.get("session_id"), event.get("call_id")
+        session_id, call_id = _text(event.get("session_id")), _text(event.get("call_id"))
         if session_id and call_id and "result" in body:
-            name = body.get("tool_name")
+            name = _text(body.get("tool_name"))
             event_id = UUID(event["event_id"])
             self._telling.result(session_id, event_id, call_id, body["result"], name)
         return body
-
-
-def clocks() -> dict[str, int]:
-    """Return what a draft says of the time: both clocks in microseconds."""
-    return {"t": time.time_ns() // 1000, "m": time.monotonic_ns() // 1000}
-
-
-def read_draft(data: bytes) -> Object:
-    """Return the draft in these bytes, whatever strings and numbers the agent had in it.
-
-    Raises:
-        ValueError: they hold none.
-    """
-    try:
-        value, _ = parse_json_keeping_numbers(data)
-    except JsonError:
-        # Lone surrogates and keys that two objects of Python had in common: the standard library
-        # takes them, and what cannot be written as UTF-8 becomes U+FFFD.
-        value = _clean(json.loads(data))
-    if not isinstance(value, dict):
-        raise ValueError("no draft")
-    return value
 
 
 def moment(microseconds: int) -> datetime:
@@ -271,14 +259,31 @@ def _described(value: Any) -> Any:
     return value if len(text) <= _LONGEST_FIELD else text[:_LONGEST_FIELD]
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
+def _note(event: Object, notes: Object) -> None:
+    """Add what the recorder itself says of an event, beside what was handed over."""
+    given = event.get("extensions")
+    if given is None or isinstance(given, dict):
+        said = (given or {}).get(_NOTES)
+        event["extensions"] = {**(given or {}), _NOTES: {**_object(said), **notes}}
+
+
+def _object(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _id(value: Any) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _as_it_is(_: Drafts, __: Object, body: Object) -> Object:

@@ -11,10 +11,10 @@ for 5 ms otherwise, and the agent would wait.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,13 +23,15 @@ import jiter
 
 from locard.evidence import SigningKey
 from locard.ingest.eventlog import EventLogWriter, OutgoingRecord, outgoing
-from locard.ingest.recorder.accounts import Drop, Statement
-from locard.ingest.recorder.places import own_spool, signing_key
-from locard.ingest.recorder.ring import Entry, NotARing, Ring
-from locard.ingest.recorder.ring_events import RingEvents, statement_draft
+from locard.ingest.recorder.accounts import Drop
+from locard.ingest.recorder.orphans import core_of, orphans, set_aside
+from locard.ingest.recorder.places import own_refusals, own_spool, signing_key
+from locard.ingest.recorder.refusals import Refusals
+from locard.ingest.recorder.ring import Entry, Ring
+from locard.ingest.recorder.ring_events import RingEvents, crash_draft, statement_draft
 from locard.ingest.recorder.settings import RecorderSettings
 from locard.ingest.spool import SpooledWriter
-from locard.schema import event_json
+from locard.schema import LocardError, event_json
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ _BREATH_SECONDS: Final = 0.00002
 # Waking this thread for each event would cost the agent more than all the rest of recording it.
 _LOOK_SECONDS: Final = 0.05
 _SHORTEST_PAUSE: Final = 0.1
+_WITHOUT_SPOOL_SECONDS: Final = 60.0  # then it is tried again to make one
 _LONGEST_PAUSE: Final = 5.0
 
 
@@ -69,9 +72,11 @@ class Forwarder:
         self._places = places
         self._open_log = open_log
         self._large = large
-        self._refused: deque[tuple[OutgoingRecord, str]] = deque()
-        self._told: set[str] = set()  # reasons that were warned of
+        self._told: set[str] = set()  # what was warned of
+        self._refusals = Refusals()
         self._writer: SpooledWriter | None = None
+        self._opened = 0.0
+        self._follows: str | None = None
         self._stopping = threading.Event()
         self._progress = threading.Condition()
         self._settled = 0  # everything below is durable somewhere else, or dropped
@@ -96,57 +101,88 @@ class Forwarder:
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until stopped; the thread's own function."""
+        """Work until stopped; the thread's own function.
+
+        Nothing else ends it: where something cannot be opened, or fails in a way that nobody
+        foresaw, all is opened anew after a pause, while the ring takes what is recorded.
+        """
+        pause = _SHORTEST_PAUSE
+        is_last = False
+        while not is_last:
+            is_last = self._stopping.is_set()
+            try:
+                self._work()
+            except _OpenAnew:
+                continue
+            except Exception as error:  # noqa: BLE001 - see above
+                self._warn_once(
+                    type(error).__name__,
+                    "the recorder could not go on (%s: %s), and tries again",
+                    type(error).__name__,
+                    error if isinstance(error, LocardError) else "no more is told of it here",
+                )
+                self._stopping.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+    def _work(self) -> None:
+        """Open what is needed, hand on what others left and what there is, until stopped."""
+        self._ring.rewind()
         key = signing_key(self._settings)
+        self._refusals = own_refusals(self._settings)
         spool = own_spool(self._settings)
+        self._opened = time.monotonic() if spool is None else math.inf
         self._writer = writer = SpooledWriter(
             lambda: self._open_log(key, self._note_refused), spool
         )
         events = RingEvents(self._ring, self._settings.core, key, self._large)
         try:
-            events.follows = self._take_over(writer, key)
-            self._empty(events, writer)
+            self._follows = self._take_over(writer, key) or self._follows
+            events.follows = self._follows
+            self._empty(events, writer, key)
             self._ring.remove()
         except _EndedBefore:
             pass  # the next process goes on from the ring
         finally:
             writer.close(self._settings.seconds_to_close)
+            self._refusals.close()
 
     def _take_over(self, writer: EventLogWriter, key: SigningKey) -> str | None:
         """Hand on what processes left that ended badly; return the last one's incarnation."""
         last = None
-        for path in sorted(path for place in self._places for path in place.glob("*.ring")):
+        for ring in orphans(self._places, self._ring.collector_id):
             try:
-                ring = Ring.take_over(path)
-            except NotARing:
-                continue  # its process is alive, mostly
-            if ring.collector_id == self._ring.collector_id:
                 self._finish(ring, writer, key)
-                last = ring.incarnation
-            else:
+            except _EndedBefore:
                 ring.let_go()
+                raise
+            except Exception:  # noqa: BLE001 - whatever stands in it, it is another's ring
+                if ring.path:
+                    set_aside(ring.path)
+                ring.let_go()
+            last = ring.incarnation
         return last
 
     def _finish(self, ring: Ring, writer: EventLogWriter, key: SigningKey) -> None:
         """Hand on what is in the ring of a process that is no more, and state its end."""
-        events = RingEvents(ring, _core_of(ring), key)
+        events = RingEvents(ring, core_of(ring), key)
         while entries := ring.read(_READ_BYTES):
             self._hand_on(events, writer, entries)
             events.settle()
         events.account.lose(ring.next_seq, "crash")
         while events.account.has_too_many_drops:
-            self._state(events, ring, writer, "interval")
-        self._state(events, ring, writer, "crash")
+            self._state(events, ring, writer, statement_draft("interval"))
+        self._state(events, ring, writer, crash_draft(ring))
         ring.remove()
 
-    def _state(
-        self, events: RingEvents, ring: Ring, writer: EventLogWriter, statement: Statement
-    ) -> None:
-        ring.append(statement_draft(statement))
+    def _state(self, events: RingEvents, ring: Ring, writer: EventLogWriter, draft: bytes) -> None:
+        ring.append(draft)
         self._hand_on(events, writer, ring.read(_READ_BYTES))
         events.settle()
+        self._refusals.forget(events.account.take_declared())
 
-    def _empty(self, events: RingEvents, writer: EventLogWriter) -> None:
+    def _empty(self, events: RingEvents, writer: EventLogWriter, key: SigningKey) -> None:
         """Hand on what comes, until stopped and empty."""
         stated = time.monotonic()
         while True:
@@ -166,6 +202,9 @@ class Forwarder:
             if time.monotonic() - stated >= self._settings.accounting_seconds:
                 stated = time.monotonic()
                 self._ring.append(statement_draft("interval"))
+                self._take_over(writer, key)  # of forked children that left without a word
+                if stated - self._opened >= _WITHOUT_SPOOL_SECONDS:
+                    raise _OpenAnew
 
     def _hand_on(self, events: RingEvents, writer: EventLogWriter, entries: list[Entry]) -> None:
         """Return when the events are durable, in the log or in the spool.
@@ -184,28 +223,37 @@ class Forwarder:
                     raise _EndedBefore from error
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-        while self._refused:
-            events.account.refuse(_drop(*self._refused.popleft()))
+        for drop in self._refusals.take_new():
+            events.account.refuse(drop)
 
     def _settle(self, events: RingEvents) -> None:
         events.settle()
+        self._refusals.forget(events.account.take_declared())
         with self._progress:
             self._settled = events.account.seen
             self._progress.notify_all()
 
     def _note_refused(self, record: OutgoingRecord, reason: str) -> None:
-        if reason not in self._told:
-            self._told.add(reason)
-            log.warning(
-                "the collector refuses events for good (%s): they are counted and declared; see "
-                "that workflow, agent and token belong together",
-                reason,
-            )
-        self._refused.append((record, reason))
+        self._warn_once(
+            reason,
+            "the collector refuses events for good (%s): they are counted and declared; see that "
+            "workflow, agent and token belong together",
+            reason,
+        )
+        self._refusals.note(_drop(record, reason))
+
+    def _warn_once(self, what: str, message: str, *told: object) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            log.warning(message, *told)
 
 
 class _EndedBefore(Exception):
     """The process ends before everything was handed on."""
+
+
+class _OpenAnew(Exception):
+    """There was no room or no descriptor for a spool, and there may be now."""
 
 
 def _records(events: RingEvents, entries: list[Entry]) -> Iterator[OutgoingRecord]:
@@ -226,11 +274,3 @@ def _drop(record: OutgoingRecord, reason: str) -> Drop:
     word = re.sub(r"[^a-z_]", "_", reason.lower())[:30]
     seq = fields.get("seq", 0)
     return Drop(fields.get("incarnation", ""), seq, seq, f"refused_{word}")
-
-
-def _core_of(ring: Ring) -> dict[str, str]:
-    try:
-        core: dict[str, str] = jiter.from_json(ring.core)
-    except ValueError:
-        return {}
-    return core

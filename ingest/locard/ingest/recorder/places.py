@@ -12,6 +12,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from locard.evidence import SigningKey
+from locard.ingest.recorder.refusals import Refusals
 from locard.ingest.recorder.ring import Ring
 from locard.ingest.recorder.settings import RecorderSettings
 from locard.ingest.spool import Spool
@@ -78,6 +79,15 @@ def own_spool(settings: RecorderSettings) -> Spool | None:
             error if isinstance(error, LocardError) else f"{settings.directory}: {error.strerror}",
         )
         return None
+
+
+def own_refusals(settings: RecorderSettings) -> Refusals:
+    """Return what the collector refused and no statement has declared yet."""
+    try:
+        own_directory(settings.directory)
+    except OSError:
+        return Refusals()
+    return Refusals.open(settings.directory / "refused.sqlite")
 
 
 def own_directory(path: Path) -> None:

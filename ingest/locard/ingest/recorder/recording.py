@@ -1,8 +1,7 @@
 """What is recorded: one method for each kind of event, for a session and outside of one.
 
 The calling thread makes an id, reads the clocks and writes what it was handed as JSON, so that the
-agent may change it afterwards; everything else happens later, on the recorder's own thread. Nothing
-raises: what goes wrong here is the recorder's trouble and never the agent's.
+agent may change it afterwards; everything else happens later, on the recorder's own thread.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
-
-import jiter
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 from locard.ingest.answers import read_answer
+from locard.ingest.recorder.harmless import Failures, harmless
 from locard.schema import Trust
 
 Effect = Literal["read", "write", "send", "execute", "delete"]
@@ -52,10 +51,30 @@ class Output(Recorded):
     calls: tuple[RequestedCall, ...] = ()
 
 
-class Recording:
-    """The kinds of events. Core fields of the schema can be given to each by name."""
+Draft: TypeAlias = tuple[Recorded, bytes, Any]
+"""An event that was recorded, what was written of it, and its body as plain JSON values."""
 
+
+def _not_recorded(*_: Any, **__: Any) -> Recorded:
+    return Recorded("")
+
+
+def _no_output(*_: Any, **__: Any) -> Output:
+    return Output("")
+
+
+class Recording:
+    """The kinds of events. Core fields of the schema can be given to each by name.
+
+    No method raises anything, whatever it is called with: what cannot be recorded is counted.
+    """
+
+    @property
     @abstractmethod
+    def failures(self) -> Failures:
+        """What could not be recorded."""
+
+    @harmless(_not_recorded)
     def record(self, kind: str, body: Mapping[str, Any], /, **core: Any) -> Recorded:
         """Record an event of any kind; see `docs/event.schema.json` for its body.
 
@@ -63,13 +82,13 @@ class Recording:
             body: anything that JSON can hold, and more: objects of pydantic, data classes, dates.
             core: fields of the core by name, such as `caused_by` or `extensions`.
         """
+        return self._draft(kind, body, core)[0]
 
     @abstractmethod
-    def _draft(
-        self, kind: str, body: Mapping[str, Any], core: Mapping[str, Any]
-    ) -> tuple[Recorded, bytes]:
-        """Record an event, and return it with the JSON that was written."""
+    def _draft(self, kind: str, body: Mapping[str, Any], core: dict[str, Any]) -> Draft:
+        """Record an event. `core` is this method's own; its `caused_by` may be in any form."""
 
+    @harmless(_not_recorded)
     def prompt(
         self,
         messages: Any,
@@ -90,11 +109,16 @@ class Recording:
             model: the model that is asked.
         """
         body = {"messages": messages, "system": system, "tools": tools}
-        recorded = self.record("prompt", body, request_model=model, **core)
+        if model is not None:
+            core["request_model"] = model
+        recorded = self._draft("prompt", body, core)[0]
         self._note_prompt(recorded)
         return recorded
 
-    def model_output(self, output: Any, *, prompt: Recorded | None = None, **core: Any) -> Output:
+    @harmless(_no_output)
+    def model_output(
+        self, output: Any, *, prompt: Recorded | str | None = None, **core: Any
+    ) -> Output:
         """Record what a model gave back, and each tool call that it asks for.
 
         Args:
@@ -102,15 +126,17 @@ class Recording:
                 JSON), messages, or a text.
             prompt: what it answers; by default the last prompt recorded in this task.
         """
-        asked = prompt.event_id if prompt else self._last_prompt()
-        causes = list(core.pop("caused_by", None) or ())
-        if asked and asked not in causes:
+        asked = _event_id(prompt) or self._last_prompt()
+        causes = causes_of(core.get("caused_by"))
+        if asked and asked not in filter(_is_text, causes):
             causes.append(asked)  # the last prompt named is the one that it answers
-        core["caused_by"] = causes or None
-        recorded, written = self._draft("model_output", {"output": output, "prompt": asked}, core)
-        calls = self._requested(written, recorded.event_id)
+        core["caused_by"] = causes
+        body = {"output": output, "prompt": asked}
+        recorded, data, told = self._draft("model_output", body, core)
+        calls = self._requested(recorded, data, told)
         return Output(recorded.event_id, recorded.seq, calls)
 
+    @harmless(_not_recorded)
     def tool_result(
         self,
         result: Any,
@@ -129,18 +155,20 @@ class Recording:
         Args:
             trust: `external` where strangers may have written it: mails, web pages, tickets.
         """
-        body = {
-            "result": result,
-            "tool_name": name,
-            "tool_server": server,
-            "outcome": outcome,
-            "trust": trust,
-            "error_type": error_type,
-            "error_message": error_message,
-        }
-        told = {key: value for key, value in body.items() if value is not None or key == "result"}
-        return self.record("tool_result", told, call_id=call_id, **core)
+        told = {"result": result, "outcome": outcome, "trust": trust}
+        if name is not None:
+            told["tool_name"] = name
+        if server is not None:
+            told["tool_server"] = server
+        if error_type is not None:
+            told["error_type"] = error_type
+        if error_message is not None:
+            told["error_message"] = error_message
+        if call_id is not None:
+            core["call_id"] = call_id
+        return self._draft("tool_result", told, core)[0]
 
+    @harmless(_not_recorded)
     def decision(
         self,
         verdict: Verdict,
@@ -167,8 +195,10 @@ class Recording:
             "latency_ms": latency_ms,
         }
         told = {key: value for key, value in body.items() if value is not None}
-        return self.record("decision", told, call_id=call_id, **core)
+        core["call_id"] = call_id
+        return self._draft("decision", told, core)[0]
 
+    @harmless(_not_recorded)
     def content(
         self,
         operation: Literal["read", "write"],
@@ -192,12 +222,13 @@ class Recording:
             "trust": trust,
         }
         told = {key: value for key, value in body.items() if value is not None}
-        return self.record("content", told, **core)
+        return self._draft("content", told, core)[0]
 
+    @harmless(_not_recorded)
     def lifecycle(self, change: str, attributes: Any = None, **core: Any) -> Recorded:
         """Record a change of model, prompt, tools, permissions or anything else of the agent."""
         body = {"change": change, **({} if attributes is None else {"attributes": attributes})}
-        return self.record("lifecycle", body, **core)
+        return self._draft("lifecycle", body, core)[0]
 
     def _note_prompt(self, recorded: Recorded) -> None:
         """Remember the prompt that the next output answers."""
@@ -209,21 +240,52 @@ class Recording:
     def _note_call(self, call: RequestedCall) -> None:
         """Remember a call that was asked for."""
 
-    def _requested(self, written: bytes, output_id: str) -> tuple[RequestedCall, ...]:
+    def _requested(self, output: Recorded, data: bytes, body: Any) -> tuple[RequestedCall, ...]:
         """Record the calls that an output asks for; most ask for none, and cost nothing here."""
-        if not any(sign in written for sign in _ASKS_FOR_TOOLS):
+        if not any(sign in data for sign in _ASKS_FOR_TOOLS):
             return ()
         try:
-            answer = read_answer(jiter.from_json(written)["b"]["output"])
-            return tuple(self._request(part, output_id) for part in answer.calls)
-        except Exception:  # noqa: BLE001 - never the agent's trouble; the output itself is recorded
+            calls = read_answer(body["output"]).calls
+            return tuple(self._request(part, output) for part in calls)
+        except Exception as error:  # noqa: BLE001 - the output itself is recorded
+            self.failures.note("calls of an output", error)
             return ()
 
-    def _request(self, part: Mapping[str, Any], output_id: str) -> RequestedCall:
+    def _request(self, part: Mapping[str, Any], output: Recorded) -> RequestedCall:
         body = {"tool_name": part["name"], "sighting": "requested"}
         if "arguments" in part:
             body["arguments"] = part["arguments"]
-        recorded = self.record("tool_call", body, call_id=part.get("id"), caused_by=[output_id])
+        core = {"call_id": part.get("id"), "caused_by": output}
+        recorded = self._draft("tool_call", body, core)[0]
         call = RequestedCall(part.get("id"), part["name"], part.get("arguments"), recorded.event_id)
         self._note_call(call)
         return call
+
+
+def causes_of(given: Any) -> list[Any]:
+    """Return causes as a list of the ids of events; what is no cause is in it as it is."""
+    if given is None:
+        return []
+    causes = given if type(given) in (list, tuple) else [given]
+    named = [_event_id(cause) or cause for cause in causes]
+    return [
+        cause for cause in named if not issubclass(type(cause), Recorded)
+    ]  # it was not recorded
+
+
+def _event_id(given: Any) -> str | None:
+    """Return the id that names an event, `None` where what was given names none."""
+    if issubclass(type(given), Recorded):
+        given = given.event_id
+    if type(given) is UUID:
+        return str(given)
+    if type(given) is not str:
+        return None
+    try:
+        return str(UUID(given))
+    except ValueError:
+        return None
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str

@@ -20,8 +20,10 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import re
 import struct
 import threading
+import time
 import zlib
 from collections import deque
 from dataclasses import dataclass
@@ -45,6 +47,9 @@ _STATED: Final = struct.Struct("<Q64s")  # the statement that was made last: num
 _DROPPED_AT: Final = 1024
 _RANGE: Final = struct.Struct("<QQ")
 _MOST_RANGES: Final = (_CORE_AT - _DROPPED_AT - _WORD.size) // _RANGE.size
+_MOST_NUMBERS: Final = 2**53  # the largest that JSON keeps, and more than anybody records
+_INCARNATION: Final = re.compile(rb"[0-9A-Za-z-]{1,64}")
+_SECONDS_TO_MAKE: Final = 60.0  # in which a file that has no size yet may be another's new ring
 _TO_THE_START: Final = 0xFFFFFFFF  # in the place of a length: the next entry is at the beginning
 DEFAULT_RING_BYTES: Final = 8 * 1024 * 1024
 
@@ -58,7 +63,11 @@ class Entry:
 
 
 class NotARing(Exception):
-    """The file is none, or a damaged one, or its process is alive."""
+    """The file is none, or its process is alive."""
+
+
+class DamagedRing(NotARing):
+    """Its process is gone, and what the file says of itself cannot be true."""
 
 
 class Ring:
@@ -128,7 +137,8 @@ class Ring:
         """Return the ring of a process that is no more.
 
         Raises:
-            NotARing: see there.
+            DamagedRing: it is to be put out of the way; no other process has it.
+            NotARing: it is to be left alone.
         """
         try:
             file = os.open(path, os.O_RDWR)
@@ -137,16 +147,20 @@ class Ring:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             found = os.fstat(file)
-            if path.stat().st_ino != found.st_ino or found.st_size <= _HEADER_BYTES:
+            if path.stat().st_ino != found.st_ino:
                 raise NotARing  # somebody else took it over, and has removed it
+            if found.st_size <= _HEADER_BYTES:
+                is_being_made = time.time() - found.st_mtime < _SECONDS_TO_MAKE
+                raise NotARing if is_being_made else DamagedRing
             memory = mmap.mmap(file, found.st_size)
-            magic, capacity, *_ = _WHO.unpack_from(memory)
-            end, begin, _ = _STATE.unpack_from(memory, _STATE_AT)
-            is_whole = capacity == found.st_size - _HEADER_BYTES and 0 <= end - begin <= capacity
-            if magic != _MAGIC or not is_whole:
-                raise NotARing
+            if not _is_sound(memory):
+                memory.close()
+                raise DamagedRing
             return cls(memory, file, path)
-        except (OSError, NotARing) as error:
+        except NotARing:
+            os.close(file)
+            raise
+        except OSError as error:
             os.close(file)
             raise NotARing from error
 
@@ -225,12 +239,16 @@ class Ring:
                 continue
             data = self._memory[start + _ENTRY.size : start + _ENTRY.size + length]
             self._read += (_ENTRY.size + length + 7) & ~7
-            if length > to_the_edge or zlib.crc32(data) != checksum:
+            if length > to_the_edge or zlib.crc32(data) != checksum or seq >= self._next:
                 self._read = self._end  # a page was damaged; where the next entry begins is lost
                 break
             entries.append(Entry(seq, data))
             size += length
         return entries
+
+    def rewind(self) -> None:
+        """Begin to read again at the first entry that was not settled."""
+        self._read = self._begin
 
     def settle(self) -> None:
         """Give up the room of all that was read: it is somewhere else now, durably."""
@@ -258,8 +276,13 @@ class Ring:
         """Return what `note_seen` kept last."""
         (seen,) = _WORD.unpack_from(self._memory, _SEEN_AT)
         (count,) = _WORD.unpack_from(self._memory, _DROPPED_AT)
-        places = (_DROPPED_AT + _WORD.size + n * _RANGE.size for n in range(count))
-        return seen, [_RANGE.unpack_from(self._memory, place) for place in places]
+        places = (
+            _DROPPED_AT + _WORD.size + n * _RANGE.size for n in range(min(count, _MOST_RANGES))
+        )
+        ranges = [_RANGE.unpack_from(self._memory, place) for place in places]
+        # In the ring of a crashed process anything can stand, and no more than it has numbers.
+        kept = [(first, last) for first, last in ranges if first <= last < self._next]
+        return min(seen, self._next), kept
 
     def note_stated(self, seq: int, digest: str) -> None:
         """Keep the number and the digest of the statement that is durable now."""
@@ -268,7 +291,9 @@ class Ring:
     def stated(self) -> tuple[int, str] | None:
         """Return what `note_stated` kept last."""
         following, digest = _STATED.unpack_from(self._memory, _STATED_AT)
-        return (following - 1, digest.rstrip(b"\0").decode()) if following else None
+        if not 0 < following <= self._next or not digest.isascii():
+            return None
+        return following - 1, digest.rstrip(b"\0").decode()
 
     def remove(self) -> None:
         """Remove the file: nothing is left in it that anybody could miss."""
@@ -282,6 +307,20 @@ class Ring:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _is_sound(memory: mmap.mmap) -> bool:
+    """Say whether a header can be that of a ring of this size."""
+    magic, capacity, incarnation, _ = _WHO.unpack_from(memory)
+    end, begin, following = _STATE.unpack_from(memory, _STATE_AT)
+    return (
+        magic == _MAGIC
+        and capacity == len(memory) - _HEADER_BYTES
+        and capacity % 8 == begin % 8 == 0
+        and 0 <= end - begin <= capacity
+        and following < _MOST_NUMBERS
+        and _INCARNATION.fullmatch(incarnation.rstrip(b"\0")) is not None
+    )
 
 
 def _allocate(file: int, size: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic_core import to_json
 
@@ -13,7 +14,7 @@ from locard.ingest.conversations import Conversations
 from locard.ingest.recorder.accounts import Account, Drop, Statement
 from locard.ingest.recorder.drafts import Drafts, clocks, read_draft
 from locard.ingest.recorder.ring import Entry, Ring
-from locard.schema import AccountingEvent, Event, new_event_id
+from locard.schema import AccountingEvent, Event, derived_event_id, new_event_id
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,23 @@ _STATEMENT: Final = "statement"
 _LOST: Final = "lost_in_a_crash"
 
 
-def statement_draft(statement: Statement) -> bytes:
-    """Return the draft of a statement, which is made when its turn comes."""
-    return _draft(_STATEMENT, {"statement": statement})
+def statement_draft(statement: Statement, event_id: UUID | None = None) -> bytes:
+    """Return the draft of a statement, which is made when its turn comes.
+
+    Args:
+        event_id: default: a new one.
+    """
+    return _draft(_STATEMENT, {"statement": statement}, event_id)
+
+
+def crash_draft(ring: Ring) -> bytes:
+    """Return the draft of the last statement of a process that ended badly.
+
+    Its id is that of its place, so that it is one event whoever makes it: of a ring that was copied
+    or brought back, two processes may.
+    """
+    event_id = derived_event_id("recorder", ring.incarnation, str(ring.next_seq), "crash")
+    return statement_draft("crash", event_id)
 
 
 def lifecycle_draft(change: str, attributes: Mapping[str, Any]) -> bytes:
@@ -31,8 +46,8 @@ def lifecycle_draft(change: str, attributes: Mapping[str, Any]) -> bytes:
     return _draft("lifecycle", {"change": change, "attributes": attributes})
 
 
-def _draft(kind: str, body: Mapping[str, Any]) -> bytes:
-    return to_json({"k": kind, "i": str(new_event_id()), **clocks(), "b": body})
+def _draft(kind: str, body: Mapping[str, Any], event_id: UUID | None = None) -> bytes:
+    return to_json({"k": kind, "i": str(event_id or new_event_id()), **clocks(), "b": body})
 
 
 class RingEvents:

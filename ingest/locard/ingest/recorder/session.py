@@ -1,88 +1,32 @@
-"""A session: the events of one conversation or job, and what is going on in it at this moment.
-
-What is going on (the session, the prompt that was asked last, the tool call that is running) is
-held by a context variable. So it follows `async` code by itself; a thread that is started by hand
-begins with nothing, and is given the session or run in a copy of the context.
-"""
+"""A session: the events of one conversation or job, and the tool calls that run in it."""
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
-from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import UUID
 
+from locard.ingest.bounded import json_text
+from locard.ingest.recorder.context import Entered, Here, here
+from locard.ingest.recorder.draft_bytes import plain_fields
+from locard.ingest.recorder.harmless import Failures, harmless, short_type_name
 from locard.ingest.recorder.recording import (
+    Draft,
     Effect,
     Outcome,
     Recorded,
     Recording,
     RequestedCall,
     Sighting,
+    causes_of,
 )
 from locard.schema import Trust, new_event_id
 
 if TYPE_CHECKING:
     from locard.ingest.recorder.recorder import Recorder
 
+_LARGEST_ID: Final = 2**64  # that is a number
 _MOST_CALLS: Final = 1_000  # of a session, that were asked for and have not run
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What is going on in this task or thread."""
-
-    session: Session | None = None
-    prompt: tuple[str, str] | None = None  # the session's id and the event's
-    cause: str | None = None  # the tool call inside which all of this happens
-
-
-here: ContextVar[Here] = ContextVar("locard_here", default=Here())  # noqa: B039 - frozen
-
-
-class Entered(ABC):
-    """What `with` and `async with` enter and leave: events in between belong to it."""
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[Here]] = []
-
-    @abstractmethod
-    def _within(self, outside: Here) -> Here:
-        """Return what goes on inside."""
-
-    @abstractmethod
-    def _left(self, error: BaseException | None) -> None:
-        """Record that it is left, and by which exception."""
-
-    def __enter__(self) -> Self:
-        self._tokens.append(here.set(self._within(here.get())))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with suppress(IndexError, ValueError):  # left in another context than it was entered in
-            here.reset(self._tokens.pop())
-        self._left(error)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
 
 class Session(Entered, Recording):
@@ -93,17 +37,19 @@ class Session(Entered, Recording):
     """
 
     def __init__(self, recorder: Recorder, session_id: str, core: Mapping[str, Any]) -> None:
-        super().__init__()
         self.session_id = session_id
         self._recorder = recorder
-        self._core = {"session_id": session_id, **core}
-        self._calls: OrderedDict[str, RequestedCall] = OrderedDict()
-        self._lock = threading.RLock()  # a signal handler may record in the midst of it
+        self._core = {**plain_fields(core), "session_id": session_id}
+        # No lock guards it, which a child forked meanwhile would wait for: each step is one step
+        # of the interpreter.
+        self._calls: dict[str, RequestedCall] = {}
 
-    def record(self, kind: str, body: Mapping[str, Any], /, **core: Any) -> Recorded:
-        """Record an event of this session; see `Recording.record`."""
-        return self._draft(kind, body, core)[0]
+    @property
+    def failures(self) -> Failures:
+        """What could not be recorded, of all sessions of the recorder."""
+        return self._recorder.failures
 
+    @harmless(lambda self, *_, **__: ToolCall(self, None, None, None, "tool"))
     def tool_call(
         self,
         name: str,
@@ -124,21 +70,25 @@ class Session(Entered, Recording):
                 with these arguments, if several were) is taken.
             trust: of the result: `external` where strangers may have written it.
         """
-        return ToolCall(self, name, arguments, call_id, server, effect, sighting, trust, core)
+        call = ToolCall(self, name, call_id, server, trust)
+        call._begin({"arguments": arguments, "effect": effect, "sighting": sighting}, core)
+        return call
 
+    @harmless(lambda self: self)
     def start(self) -> Self:
         """Record that the session begins."""
         self.lifecycle("session_start")
         return self
 
+    @harmless(lambda *_, **__: None)
     def end(self, error: BaseException | None = None) -> None:
         """Record that the session ends, and why, if it was an exception: its type, not its text."""
-        attributes = {"error_type": type(error).__qualname__} if error else None
+        attributes = {"error_type": short_type_name(type(error))} if error is not None else None
         self.lifecycle("session_end", attributes)
 
     def _within(self, outside: Here) -> Here:
         self.start()
-        return replace(outside, session=self, prompt=None)
+        return Here(self, None, outside.cause, self, outside, outside.depth + 1)
 
     def _left(self, error: BaseException | None) -> None:
         self.end(error)
@@ -147,38 +97,42 @@ class Session(Entered, Recording):
         """Say whether the session was made by this recorder."""
         return self._recorder is recorder
 
-    def take_call(self, name: str, arguments: Any, call_id: str | None) -> RequestedCall | None:
+    def take_call(self, name: Any, arguments: Any, call_id: str | None) -> RequestedCall | None:
         """Return the call that was asked for and is run now, which is then no longer waiting."""
-        with self._lock:
-            waiting = [
-                key
-                for key, call in list(self._calls.items())
-                if (call.id == call_id if call_id else call.name == name)
-            ]
-            same = [key for key in waiting if self._calls[key].arguments == arguments]
-            found = next(iter(same or waiting), None)
-            return self._calls.pop(found) if found else None
+        if not self._calls or (call_id is None and type(name) is not str):
+            return None
+        waiting = [
+            (key, call)
+            for key, call in list(self._calls.items())
+            if (call.name == name if call_id is None else call.id == call_id)
+        ]
+        if len(waiting) > 1:
+            told = plain_fields({"arguments": arguments})["arguments"]
+            waiting.sort(key=lambda entry: entry[1].arguments != told)
+        for key, _ in waiting:
+            taken = self._calls.pop(key, None)
+            if taken is not None:  # no other thread was faster
+                return taken
+        return None
 
-    def _draft(
-        self, kind: str, body: Mapping[str, Any], core: Mapping[str, Any]
-    ) -> tuple[Recorded, bytes]:
+    def _draft(self, kind: str, body: Mapping[str, Any], core: dict[str, Any]) -> Draft:
         cause = here.get().cause
-        if cause and not core.get("caused_by"):
-            core = {**core, "caused_by": [cause]}
+        if cause or "caused_by" in core:
+            core["caused_by"] = causes_of(core.get("caused_by")) or ([cause] if cause else None)
         return self._recorder.put(kind, body, self._core, core)
 
     def _note_prompt(self, recorded: Recorded) -> None:
-        here.set(replace(here.get(), prompt=(self.session_id, recorded.event_id)))
+        here.set(here.get()._replace(prompt=(self.session_id, recorded.event_id)))
 
     def _last_prompt(self) -> str | None:
         prompt = here.get().prompt
         return prompt[1] if prompt and prompt[0] == self.session_id else None
 
     def _note_call(self, call: RequestedCall) -> None:
-        with self._lock:
-            self._calls[call.event_id or ""] = call
-            while len(self._calls) > _MOST_CALLS:
-                self._calls.popitem(last=False)
+        self._calls[call.event_id or ""] = call
+        if len(self._calls) > _MOST_CALLS:
+            for key in list(self._calls)[:-_MOST_CALLS]:
+                self._calls.pop(key, None)
 
 
 class ToolCall(Entered):
@@ -187,38 +141,44 @@ class ToolCall(Entered):
     Events that are recorded inside are caused by it, those of other sessions included.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        name: str,
-        arguments: Any,
-        call_id: str | None,
-        server: str | None,
-        effect: Effect | None,
-        sighting: Sighting,
-        trust: Trust,
-        core: Mapping[str, Any],
-    ) -> None:
-        super().__init__()
-        requested = session.take_call(name, arguments, call_id)
-        self.call_id = call_id or (requested.id if requested else None) or f"call-{new_event_id()}"
+    def __init__(self, session: Session, name: Any, call_id: Any, server: Any, trust: Any) -> None:
+        self._given_id = id_text(call_id)
+        self.call_id = self._given_id or f"call-{new_event_id()}"
+        self.recorded = Recorded("")
         self._session = session
         self._name = name
         self._server = server
         self._trust = trust
         self._has_result = False
-        optional = {"tool_server": server, "effect": effect, "arguments": arguments}
-        given = {key: value for key, value in optional.items() if value is not None}
-        body = {"tool_name": name, "sighting": sighting, **given}
-        cause = requested.event_id if requested else None
-        told = {"caused_by": [cause] if cause else None, **core}
-        self.recorded = session.record("tool_call", body, call_id=self.call_id, **told)
 
+    @property
+    def failures(self) -> Failures:
+        """What could not be recorded, of all sessions of the recorder."""
+        return self._session.failures
+
+    @harmless(lambda *_: None)
+    def _begin(self, told: dict[str, Any], core: dict[str, Any]) -> None:
+        """Record that it begins."""
+        body = {"tool_name": self._name, "tool_server": self._server, **told}
+        body = {key: value for key, value in body.items() if value is not None}
+        try:
+            requested = self._session.take_call(self._name, told["arguments"], self._given_id)
+        except Exception as error:  # noqa: BLE001 - without it the call is recorded all the same
+            self.failures.note("the call that was asked for", error)
+            requested = None
+        if requested is not None:
+            self.call_id = self._given_id or requested.id or self.call_id
+            core.setdefault("caused_by", [requested.event_id])
+        core["call_id"] = self.call_id
+        self.recorded = self._session._draft("tool_call", body, core)[0]
+
+    @harmless(lambda _, result=None, *__, **___: result)
     def result(self, result: Any, *, outcome: Outcome = "ok", trust: Trust | None = None) -> Any:
         """Record what the tool gave back, and return it."""
-        self._end(result=result, outcome=outcome, trust=trust or self._trust)
+        self._end(result=result, outcome=outcome, trust=self._trust if trust is None else trust)
         return result
 
+    @harmless(lambda *_, **__: None)
     def error(
         self,
         error: BaseException | str,
@@ -227,12 +187,15 @@ class ToolCall(Entered):
         error_type: str | None = None,
     ) -> None:
         """Record that the tool failed: an exception with its text, or a text."""
-        is_exception = isinstance(error, BaseException)
-        name = type(error).__qualname__ if is_exception else None
-        self._end(outcome=outcome, error_type=error_type or name, error_message=_text(error))
+        if error_type is None and issubclass(type(error), BaseException):
+            error_type = short_type_name(type(error))
+        text = plain_fields({"text": error})["text"]
+        message = text if isinstance(text, str) else json_text(text)
+        self._end(outcome=outcome, error_type=error_type, error_message=message)
 
     def _within(self, outside: Here) -> Here:
-        return replace(outside, cause=self.recorded.event_id)
+        cause = self.recorded.event_id
+        return Here(outside.session, outside.prompt, cause, self, outside, outside.depth + 1)
 
     def _left(self, error: BaseException | None) -> None:
         if self._has_result:
@@ -244,19 +207,19 @@ class ToolCall(Entered):
 
     def _end(self, **told: Any) -> None:
         self._has_result = True
-        absent = None if "result" in told else {"result": "not_captured"}
         body = {"tool_name": self._name, "tool_server": self._server, "trust": self._trust, **told}
-        self._session.record(
+        core = {"call_id": self.call_id, "caused_by": self.recorded}
+        self._session._draft(
             "tool_result",
             {key: value for key, value in body.items() if value is not None or key == "result"},
-            call_id=self.call_id,
-            caused_by=[self.recorded.event_id],
-            absent=absent,
+            core if "result" in told else {**core, "absent": {"result": "not_captured"}},
         )
 
 
-def _text(error: BaseException | str) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an exception of the agent whose text cannot be had
-        return ""
+def id_text(given: Any) -> str | None:
+    """Return the text of an id, which may be a number; `None` where it is no id."""
+    if issubclass(type(given), str):
+        return str.__str__(given) or None
+    if type(given) is int and abs(given) < _LARGEST_ID:
+        return str(given)
+    return str(given) if type(given) is UUID else None

@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,13 @@ from locard.ingest.spool import DEFAULT_SPOOL_BYTES
 log = logging.getLogger(__name__)
 
 DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
+CORE_NAMES: Final = ("workflow_id", "environment", "agent_id", "agent_name", "agent_version")
 _LEAST_RING_BYTES: Final = 64 * 1024
+_MOST_RING_BYTES: Final = 1024**3
+_MOST_SPOOL_BYTES: Final = 1024**5
+_MOST_SECONDS: Final = 86_400.0
+_LONGEST_NAME: Final = 200  # bytes of UTF-8: it has to fit into a ring
+_LONGEST_TEXT: Final = 4_096
 _SWITCH: Final = {"1": True, "on": True, "yes": True, "true": True} | {
     "0": False,
     "off": False,
@@ -32,17 +39,21 @@ _SWITCH: Final = {"1": True, "on": True, "yes": True, "true": True} | {
 def default_spool_directory() -> Path:
     """Return `$XDG_STATE_HOME/locard`, as the XDG Base Directory Specification has it."""
     state = os.environ.get("XDG_STATE_HOME")
-    if state and Path(state).is_absolute():
+    if state and Path(state).is_absolute() and _path_problem(state) is None:
         return Path(state) / "locard"
-    try:
-        return Path.home() / ".local" / "state" / "locard"
-    except RuntimeError:  # a user without a home
-        return Path("/var/tmp") / f"locard-{os.getuid()}"  # noqa: S108 - its mode is checked
+    with suppress(RuntimeError):  # a user without a home
+        found = Path.home() / ".local" / "state" / "locard"
+        if _path_problem(found) is None:
+            return found
+    return Path("/var/tmp") / f"locard-{os.getuid()}"  # noqa: S108 - its mode is checked
 
 
 def default_collector_id() -> str:
     """Return a name for what records here: the machine and the program."""
-    return f"{socket.gethostname()}/{Path(sys.argv[0] or 'python').name}"
+    program = getattr(sys, "argv", None) or ["python"]
+    name = f"{socket.gethostname()}/{Path(str(program[0]) or 'python').name}"
+    shortened = name.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
+    return re.sub(r"[\x00-\x1f\x7f]", "?", shortened)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,9 @@ class RecorderSettings:
         accounting_seconds: between two statements of what was sent.
         seconds_to_close: that the end of the process may wait for the last events to be handed on.
         is_on: whether anything is recorded.
+
+    Raises:
+        ValueError: a value makes no sense; `from_env` uses its default instead.
     """
 
     endpoint: str = DEFAULT_ENDPOINT
@@ -94,8 +108,7 @@ class RecorderSettings:
     @property
     def core(self) -> dict[str, str]:
         """The core fields that every event has."""
-        names = ("workflow_id", "environment", "agent_id", "agent_name", "agent_version")
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
+        return {name: getattr(self, name) for name in CORE_NAMES if getattr(self, name)}
 
     @property
     def directory(self) -> Path:
@@ -123,11 +136,9 @@ class RecorderSettings:
                 continue
             try:
                 value = _READ.get(name, str)(text)
-                problem = _CHECKS[name](value) if name in _CHECKS else None
-            except ValueError:
-                problem = "it is no number"
-            except KeyError:
-                problem = "it is neither on nor off"
+                problem = _CHECKS[name](value)
+            except (ValueError, RuntimeError, KeyError) as error:
+                problem = _PROBLEMS.get(type(error), "it is no value")
             if problem:
                 log.warning("%s: %s; its default is used", variable, problem)
             else:
@@ -135,10 +146,26 @@ class RecorderSettings:
         token_file = environ.get("LOCARD_TOKEN_FILE")
         if token_file and "token" not in given:
             try:
-                given["token"] = Path(token_file).read_text(encoding="utf-8").strip()
+                given["token"] = _token_in(Path(token_file))
             except (OSError, ValueError) as error:
                 log.warning("LOCARD_TOKEN_FILE cannot be read: %s", type(error).__name__)
         return cls(**given)
+
+
+def _token_in(path: Path) -> str:
+    """Return the token in a file; what is none may not keep the agent waiting.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: there is no token in it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError
+    with path.open("rb") as file:
+        token = file.read(_LONGEST_TEXT + 1).decode().strip()
+    if _token_problem(token):
+        raise ValueError
+    return token
 
 
 VARIABLES: Final = {
@@ -170,26 +197,80 @@ _READ: Final[dict[str, Callable[[str], Any]]] = {
     "seconds_to_close": float,
     "is_on": lambda text: _SWITCH[text.strip().lower()],
 }
+_PROBLEMS: Final[dict[type[Exception], str]] = {
+    ValueError: "it is no number",
+    KeyError: "it is neither on nor off",
+    RuntimeError: "it names the home of a user who has none",
+}
 
 
-def _endpoint_problem(endpoint: str) -> str | None:
+def _endpoint_problem(endpoint: Any) -> str | None:
     try:
+        if _no_longer_than(_LONGEST_TEXT)(endpoint):
+            raise ValueError
         parts = urlsplit(endpoint)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
         _ = parts.port
-    except ValueError:
+    except (ValueError, TypeError):
         is_address = False
     return None if is_address else "it is no address such as http://127.0.0.1:4318"
 
 
-def _at_least(least: float) -> Callable[[float], str | None]:
-    return lambda value: None if value >= least else f"it has to be at least {least:g}"
+def _between(least: float, most: float, kind: type = float) -> Callable[[Any], str | None]:
+    kinds = (int, float) if kind is float else (int,)
+
+    def problem(value: Any) -> str | None:
+        if type(value) in kinds and least <= value <= most:
+            return None
+        return f"it has to be a number from {least:g} to {most:g}"
+
+    return problem
+
+
+def _no_longer_than(most: int) -> Callable[[Any], str | None]:
+    def problem(value: Any) -> str | None:
+        if value is None:
+            return None
+        try:
+            is_text = isinstance(value, str) and 0 < len(value.encode()) <= most
+        except UnicodeEncodeError:
+            is_text = False
+        if is_text and not re.search(r"[\x00-\x1f\x7f]", value):
+            return None
+        return f"it has to be a text of at most {most} bytes of UTF-8 without control characters"
+
+    return problem
+
+
+def _token_problem(token: Any) -> str | None:
+    if token is None or (type(token) is str and re.fullmatch(r"[!-~]{1,4096}", token)):
+        return None
+    return "it has to be of printable ASCII without spaces"
+
+
+def _path_problem(path: Any) -> str | None:
+    try:
+        is_path = 0 < len(str(path).encode()) <= _LONGEST_TEXT and "\0" not in str(path)
+    except UnicodeEncodeError:
+        is_path = False
+    return None if is_path and isinstance(path, str | Path) else "it is no path in UTF-8"
+
+
+def _switch_problem(value: Any) -> str | None:
+    return None if type(value) is bool else "it is neither on nor off"
 
 
 _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "endpoint": _endpoint_problem,
-    "spool_bytes": _at_least(0),
-    "ring_bytes": _at_least(_LEAST_RING_BYTES),
-    "accounting_seconds": _at_least(0.01),
-    "seconds_to_close": _at_least(0),
+    "token": _token_problem,
+    "spool": _path_problem,
+    "spool_bytes": _between(0, _MOST_SPOOL_BYTES, int),
+    "ring_bytes": _between(_LEAST_RING_BYTES, _MOST_RING_BYTES, int),
+    "accounting_seconds": _between(0.01, _MOST_SECONDS),
+    "seconds_to_close": _between(0, _MOST_SECONDS),
+    "is_on": _switch_problem,
+    **dict.fromkeys(("kafka", "kafka_topic"), _no_longer_than(_LONGEST_TEXT)),
+    **dict.fromkeys((*CORE_NAMES, "collector_id"), _no_longer_than(_LONGEST_NAME)),
 }
+if VARIABLES.keys() != _CHECKS.keys():
+    raise AssertionError("every setting is checked")
