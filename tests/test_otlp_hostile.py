@@ -13,10 +13,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from locard.ingest.collector.otlp import TracesEndpoint
 from locard.ingest.elements import MOST_ELEMENTS, Elements
 from locard.ingest.eventlog import LARGEST_RECORD
+from locard.ingest.intake import DEFAULT_INTAKE_LIMITS
 from locard.ingest.otlp import Translation, Translator, decode_logs, decode_traces, names
 from locard.ingest.otlp.making import made_event
+from locard.ingest.stamping import Sender
 from locard.schema import MAX_DEPTH, RejectedRecord, event_json, parse_event
 from otlp_requests import (
     OBSERVED,
@@ -480,3 +483,44 @@ def test_an_honest_request_is_far_from_the_bound() -> None:
     many = [span({f"key-{n}": "value" for n in range(30)}, number=n + 1) for n in range(5_000)]
     decoded = decode_traces(body(traces(*many), "protobuf"), "protobuf")
     assert (len(decoded.records), decoded.rejected) == (5_000, [])
+
+
+def _endpoint_takes(request: Any) -> Any:
+    """Return what the collector makes of a request, bounded as one."""
+    endpoint = TracesEndpoint(Translator())
+    return endpoint.take(
+        body(request), "application/x-protobuf", DEFAULT_INTAKE_LIMITS, Sender("someone", "w")
+    )
+
+
+def test_text_that_would_become_millions_of_things_stays_a_text() -> None:
+    """The event is there with what was sent; only the reading of it is less rich."""
+    many = "[" + "{}," * 1_000_000 + "{}]"
+    intake = _endpoint_takes(traces(span(chat() | {"gen_ai.input.messages": many})))
+    prompt, _ = (parse_event(record.value) for record in intake.records)
+    assert prompt.kind == "prompt"
+    assert not intake.rejected
+    assert len(prompt.body.messages) <= 1
+    assert many in event_json(prompt).decode().replace("\\", "")
+
+
+def test_what_a_resource_says_is_not_copied_into_any_number_of_records() -> None:
+    """A megabyte of it counts with each span; those that would be too much are refused, by index.
+
+    Copied into each of 5,000 spans it would be five gigabytes.
+    """
+    spans = [span({}, number=n + 1) for n in range(5_000)]
+    intake = _endpoint_takes(traces(*spans, resource={"service.instance": "x" * 1_000_000}))
+    assert sum(len(record.value) for record in intake.records) < 200_000_000
+    assert len(intake.records) + len(intake.rejected) == 5_000
+    assert {refused.error_class for refused in intake.rejected} == {"too_many_elements"}
+
+
+def test_a_request_as_large_as_it_may_be_is_read_to_its_end() -> None:
+    """A thousand calls with prompts of fifty messages each are all read as what they are."""
+    given = [{"role": "user", "parts": [{"type": "text", "content": "hello"}]}] * 50
+    spans = [span(chat(given), number=n + 1) for n in range(1_000)]
+    intake = _endpoint_takes(traces(*spans))
+    assert (len(intake.records), intake.rejected) == (2_000, [])
+    prompts = [e for r in intake.records if (e := parse_event(r.value)).kind == "prompt"]
+    assert all(len(one.body.messages) == 50 or one.body.history for one in prompts)

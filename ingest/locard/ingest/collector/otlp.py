@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.responses import Response
 
+from locard.ingest.elements import counting
 from locard.ingest.intake import (
     INTERNAL_ERROR,
     Intake,
@@ -112,8 +113,9 @@ class TracesEndpoint(_OtlpEndpoint):
 
     def take(self, body: bytes, media_type: str, limits: IntakeLimits, sender: Sender) -> Intake:
         """Return the records of the spans' events; see `Endpoint`."""
-        decoded = decode_traces(body, _form(media_type))
-        return self._taken(decoded, limits, sender, self._translator.spans)
+        with counting():
+            decoded = decode_traces(body, _form(media_type))
+            return self._taken(decoded, limits, sender, self._translator.spans)
 
     def answer(self, intake: Intake, media_type: str) -> Response:
         """Tell how many spans were refused, if any."""
@@ -132,8 +134,9 @@ class LogsEndpoint(_OtlpEndpoint):
 
     def take(self, body: bytes, media_type: str, limits: IntakeLimits, sender: Sender) -> Intake:
         """Return the records of the log records' events; see `Endpoint`."""
-        decoded = decode_logs(body, _form(media_type))
-        return self._taken(decoded, limits, sender, self._translator.logs)
+        with counting():
+            decoded = decode_logs(body, _form(media_type))
+            return self._taken(decoded, limits, sender, self._translator.logs)
 
     def answer(self, intake: Intake, media_type: str) -> Response:
         """Tell how many log records were refused, if any."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from locard.ingest.elements import affords_json
 from locard.ingest.importers.lenient import parse_json_keeping_numbers
 from locard.ingest.otlp.holdable import DEEPEST, holdable
 from locard.ingest.otlp.json_members import whole
@@ -146,11 +147,17 @@ class Reader:
 
 
 def structured(value: Any) -> tuple[Any, int]:
-    """Return the object or list that JSON text holds, and how many numbers became text; else it."""
+    """Return the object or list that JSON text holds, and how many numbers became text; else it.
+
+    It stays text as well where its request may not become as much as it holds.
+    """
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value, 0
+    data = value.encode("utf-8", "surrogatepass")
+    if not affords_json(data):
+        return value, 0
     try:
-        read, numbers = parse_json_keeping_numbers(value.encode("utf-8", "surrogatepass"))
+        read, numbers = parse_json_keeping_numbers(data)
     except JsonError:
         return value, 0
     if value.count("[") + value.count("{") > DEEPEST:  # else it cannot be nested too deep

@@ -15,6 +15,7 @@ from locard.ingest.otlp.attributes import structured
 from locard.ingest.otlp.message_forms import Message, messages_of
 from locard.ingest.otlp.messages import digest_of
 from locard.ingest.otlp.records import Attributes, SpanEvent
+from locard.ingest.sameness import marked
 
 _FIELDS: Final = (
     "role",
@@ -54,7 +55,8 @@ def event_messages(name: str, body: Any, attributes: Attributes) -> tuple[list[M
         return [], used
     if name == names.EVENT_CHOICE:
         return _choice(told), used
-    return _messages(told, names.ROLE_OF_MESSAGE_EVENT[name]), used
+    # Marked, since each message is compared again with those that follow.
+    return [marked(one) for one in _messages(told, names.ROLE_OF_MESSAGE_EVENT[name])], used
 
 
 class Folded(NamedTuple):

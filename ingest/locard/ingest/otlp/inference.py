@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from locard.ingest.elements import affords
 from locard.ingest.otlp import names
 from locard.ingest.otlp.attributes import Reader, structured
 from locard.ingest.otlp.message_forms import Message
 from locard.ingest.otlp.messages import Said, said, system_message
 from locard.ingest.otlp.reading import Reading, error_of
 
+_TOLD_COSTS: Final = 2  # elements for each message that is compared with those before
 _FILTERED: Final = frozenset({"content_filter", "content-filter"})
 
 
@@ -75,9 +77,12 @@ def add_prompt(
     prompt_id = reading.event_id("prompt")
     if given.messages is not None or leading:
         messages = [*leading, *(given.messages or ())]
-        add_results_shown(reading, messages)
-        told = reading.telling.prompt(reading.session, prompt_id, messages)
-        body |= {"messages": told.messages, "history": told.history}
+        if affords(_TOLD_COSTS * len(messages)):
+            add_results_shown(reading, messages)
+            told = reading.telling.prompt(reading.session, prompt_id, messages)
+            body |= {"messages": told.messages, "history": told.history}
+        else:
+            body["messages"] = messages
     reading.add(
         "prompt",
         "prompt",

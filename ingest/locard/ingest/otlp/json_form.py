@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from locard.ingest.elements import spend
 from locard.ingest.otlp.holdable import text
 from locard.ingest.otlp.identifiers import (
     SPAN_ID_DIGITS,
@@ -32,6 +33,7 @@ from locard.ingest.otlp.records import (
     Scope,
     Span,
     SpanEvent,
+    weight_of_source,
 )
 from locard.schema import RejectedRecord
 
@@ -107,10 +109,12 @@ class _Walk(Generic[T]):
         scope = _scope(scoped)
         if not records and scope.unread:
             raise _unknown_member("within a scope's group")
+        weight = weight_of_source(resource, scope) if records else 0
         for record in records:
-            self._attempt(lambda given: self._record(given, resource, scope), record)
+            self._attempt(lambda given: self._record(given, resource, scope, weight), record)
 
-    def _record(self, item: Any, resource: Resource, scope: Scope) -> None:
+    def _record(self, item: Any, resource: Resource, scope: Scope, weight: int) -> None:
+        spend(weight)
         self._decoded.records.append(self._signal.convert(Members(item), resource, scope))
         self._index += 1
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from locard.ingest.elements import check_json
+from locard.ingest.elements import check_json, spend
 from locard.ingest.importers.lenient import parse_json_keeping_numbers
 from locard.ingest.otlp.holdable import holdable, unused
 from locard.ingest.otlp.identifiers import name_of
 from locard.schema import JsonError, RejectedRecord
 
 T = TypeVar("T")
+_UNREAD_COSTS: Final = 4  # elements: of each an object is made with its name and its value
 _CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 _LARGEST_UINT64: Final = 2**64 - 1
 _MOST_DIGITS: Final = 20  # of a 64-bit integer, with its sign
@@ -91,7 +92,12 @@ class Members:
         self._bad.append({"field": name, "value": holdable(value)[0]})
 
     def rest(self) -> tuple[Mapping[str, Any], ...]:
-        """Return what was not what it should be, and what nobody took."""
+        """Return what was not what it should be, and what nobody took.
+
+        Raises:
+            RejectedRecord: there is too much that has to be kept so.
+        """
+        spend(_UNREAD_COSTS * len(self._left))
         left = [{"field": holdable(k)[0], "value": holdable(v)[0]} for k, v in self._left.items()]
         return (*self._bad, *left)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from locard.ingest.chat import chat_messages, is_standard, parts_of
+from locard.ingest.elements import affords
 from locard.ingest.otlp import names
 from locard.ingest.otlp.attributes import Reader, structured
 from locard.ingest.otlp.message_forms import (
@@ -47,6 +48,7 @@ _VALUES: Final[dict[Side, tuple[str, ...]]] = {
     "input": names.INPUT_VALUES,
     "output": names.OUTPUT_VALUES,
 }
+_MESSAGE_COSTS: Final = 8  # elements beside those that it consists of
 _LONGEST_MARKER: Final = 20
 _STANDARD: Final = (names.INPUT_MESSAGES[0], names.OUTPUT_MESSAGES[0])
 
@@ -134,6 +136,8 @@ def _read(
     earlier: SessionTranscripts | None,
 ) -> Sequence[Message]:
     read, numbers = structured(value)
+    if isinstance(read, list) and not affords(_MESSAGE_COSTS * len(read)):
+        read = as_text(value)
     if numbers:
         reader.flag(name)
     if is_standard(read):

@@ -18,7 +18,7 @@ from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from locard.ingest.elements import TOO_MANY_ELEMENTS, Elements
+from locard.ingest.elements import TOO_MANY_ELEMENTS, Elements, spend
 from locard.ingest.otlp.identifiers import not_a_request, wrong_signal
 from locard.ingest.otlp.protobuf_records import (
     Read,
@@ -33,13 +33,16 @@ from locard.ingest.otlp.protobuf_values import (
     unknown_fields,
     unread,
 )
-from locard.ingest.otlp.records import Decoded, Refusal, Resource, Scope
+from locard.ingest.otlp.records import Decoded, Refusal, Resource, Scope, weight_of_source
 from locard.ingest.otlp.wire import LENGTH_DELIMITED, Field, fields
 from locard.schema import RejectedRecord
 
 T = TypeVar("T")
 _GROUP, _SOURCE, _RECORDS, _SCHEMA_URL = 1, 1, 2, 3  # field numbers, alike in both signals
 _LARGE: Final = 256 * 1024  # bytes of a message that is looked through before it is parsed
+_GROUP_COSTS: Final = 12  # elements beside itself, of which even an empty one makes objects
+_SHORT_IN_JSON: Final = bytes({*range(256)} - {*range(0x20)} | {*b"\t\n\r"})
+_CONTROLS_OF_ELEMENT: Final = 8  # characters of which JSON makes six each
 _LONGEST_KEPT: Final = 64 * 1024  # bytes of a resource that cannot be read
 _OLD_RECORDS: Final = 1000  # OTLP before 0.15 had its groups here, of the same layout
 
@@ -118,10 +121,11 @@ class _Walk(Generic[T]):
             self._index += 1
 
     def _group(self, part: Field) -> None:
+        self._elements.take(_GROUP_COSTS)
         parts = list(fields(part.value, self._elements))
         source = _merged(resource_pb2.Resource, parts, _SOURCE, self._elements)
         scopes = [item for item in parts if _is(item, _RECORDS, _OLD_RECORDS)]
-        source.unread.extend(_others(parts, _SOURCE, _RECORDS, _OLD_RECORDS, _SCHEMA_URL))
+        source.unread.extend(self._others(parts, _SOURCE, _RECORDS, _OLD_RECORDS, _SCHEMA_URL))
         if not scopes and source.unread:
             raise _unknown_field("within a group")
         resource = resource_of(source, _last_text(parts, _SCHEMA_URL))
@@ -129,24 +133,31 @@ class _Walk(Generic[T]):
             self._attempt(lambda item=item: self._scoped(item, resource), item)  # type: ignore[misc]
 
     def _scoped(self, part: Field, resource: Resource) -> None:
+        self._elements.take(_GROUP_COSTS)
         parts = list(fields(part.value, self._elements))
         source = _merged(common_pb2.InstrumentationScope, parts, _SOURCE, self._elements)
-        source.unread.extend(_others(parts, _SOURCE, _RECORDS, _SCHEMA_URL))
+        source.unread.extend(self._others(parts, _SOURCE, _RECORDS, _SCHEMA_URL))
         records = [item for item in parts if _is(item, _RECORDS)]
         if not records and source.unread:
             raise _unknown_field("within a scope's group")
         scope = scope_of(source, _last_text(parts, _SCHEMA_URL))
+        weight = weight_of_source(resource, scope) if records else 0
         for item in records:
-            self._record(item, resource, scope)
+            self._record(item, resource, scope, weight)
 
-    def _record(self, part: Field, resource: Resource, scope: Scope) -> None:
+    def _record(self, part: Field, resource: Resource, scope: Scope, weight: int) -> None:
         index, self._index = self._index, self._index + 1
         try:
+            spend(weight)
             read = _read(self._signal.record, part.value, self._elements)
         except RejectedRecord as error:
             self._decoded.rejected.append(_refusal(index, error, self._signal.name))
         else:
             _take(self._decoded, self._signal, index, read, resource, scope)
+
+    def _others(self, parts: list[Field], *known: int) -> list[dict[str, Any]]:
+        others = [part for part in parts if not _is(part, *known)]
+        return [unread(str(part.number), part.value, self._elements) for part in others]
 
 
 def _refuse(_: Field) -> None:
@@ -167,6 +178,7 @@ def _is(part: Field, *numbers: int) -> bool:
 def _read(kind: type[Message], data: bytes, elements: Elements) -> Read:
     if len(data) > _LARGE:
         count_elements(kind.DESCRIPTOR, data, Elements())
+        elements.take(len(data.translate(None, _SHORT_IN_JSON)) // _CONTROLS_OF_ELEMENT)
     try:
         return Read(kind.FromString(data), elements)
     except DecodeError:
@@ -181,12 +193,9 @@ def _merged(kind: type[Message], parts: list[Field], number: int, elements: Elem
         read = _read(kind, data, elements)
         read.unread.extend(unknown_fields(read.message, elements))
     except RejectedRecord:
-        return Read(kind(), elements, {}, [unread(kind.DESCRIPTOR.name, data[:_LONGEST_KEPT])])
+        kept = [unread(kind.DESCRIPTOR.name, data[:_LONGEST_KEPT], elements)]
+        return Read(kind(), elements, {}, kept)
     return read
-
-
-def _others(parts: list[Field], *known: int) -> list[dict[str, Any]]:
-    return [unread(str(part.number), part.value) for part in parts if not _is(part, *known)]
 
 
 def _last_text(parts: list[Field], number: int) -> str:

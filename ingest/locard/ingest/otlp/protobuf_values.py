@@ -20,6 +20,8 @@ from locard.schema import RejectedRecord
 M = TypeVar("M", bound=Message)
 
 _MOST_LEVELS: Final = 100  # that the parser goes down
+_UNREAD_COSTS: Final = 4  # elements: of each an object is made with its name and its text
+_BROKEN_BYTES_OF_ELEMENT: Final = 8  # each of them becomes four characters
 _WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_DOUBLE: FIXED64,
     FieldDescriptor.TYPE_FIXED64: FIXED64,
@@ -94,14 +96,13 @@ def unknown_fields(message: Message, elements: Elements) -> list[dict[str, Any]]
     unknown = UnknownFieldSet(message)
     if not len(unknown):
         return []
-    elements.take(len(unknown))
     known = message.DESCRIPTOR.fields_by_number
     kept = []
     for number_of in range(len(unknown)):
         item = unknown[number_of]
         if item.field_number in known:
             raise _other_type()
-        kept.append(unread(str(item.field_number), item.data))
+        kept.append(unread(str(item.field_number), item.data, elements))
     return kept
 
 
@@ -142,7 +143,7 @@ def salvaged(
     for item in fields(data, elements):
         described = known.get(item.number)
         if described is None:
-            kept.append(unread(str(item.number), item.value))
+            kept.append(unread(str(item.number), item.value, elements))
             continue
         if _WIRE_TYPES.get(described.type, VARINT) != item.wire_type:
             raise _other_type()
@@ -153,19 +154,24 @@ def salvaged(
             if pair:
                 mended[unused(mended, pair[0])] = pair[1]
             elif described.type == FieldDescriptor.TYPE_STRING:
-                setattr(message, described.name, _text(item.value))
+                setattr(message, described.name, _text(item.value, elements))
             else:
-                kept.append(unread(described.name, item.value))
+                kept.append(unread(described.name, item.value, elements))
         else:
             message.MergeFromString(item.raw)
     return message, mended, kept
 
 
-def unread(name: str, value: Any) -> dict[str, Any]:
-    """Return how a field is kept that could not be read or that nobody knows."""
+def unread(name: str, value: Any, elements: Elements) -> dict[str, Any]:
+    """Return how a field is kept that could not be read or that nobody knows.
+
+    Raises:
+        RejectedRecord: there is too much that has to be kept so.
+    """
+    elements.take(_UNREAD_COSTS)
     if isinstance(value, int):
         return {"field": name, "value": number(value)}
-    return {"field": name, "value": _text(value) if isinstance(value, bytes) else None}
+    return {"field": name, "value": _text(value, elements) if isinstance(value, bytes) else None}
 
 
 def _broken_pair(item: Field, elements: Elements) -> tuple[str, Any] | None:
@@ -176,7 +182,7 @@ def _broken_pair(item: Field, elements: Elements) -> tuple[str, Any] | None:
             if part.wire_type != LENGTH_DELIMITED:
                 return None
             if part.number == _KEY:
-                key = _text(part.value)
+                key = _text(part.value, elements)
             elif part.number == _VALUE:
                 value = part.value
         inner = list(fields(value, elements))
@@ -184,11 +190,16 @@ def _broken_pair(item: Field, elements: Elements) -> tuple[str, Any] | None:
         return None
     if len(inner) == 1 and inner[0].number == _STRING:
         value = inner[0].value
-    return key, _text(value)
+    return key, _text(value, elements)
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
+def _text(data: bytes, elements: Elements) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        broken = len(data) - len(data.decode("utf-8", "ignore").encode())
+        elements.take(broken // _BROKEN_BYTES_OF_ELEMENT)
+        return data.decode("utf-8", "backslashreplace")
 
 
 def _held(value: Any, replacement: type, where: str, replaced: list[str]) -> Any:

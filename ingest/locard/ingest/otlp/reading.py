@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from locard.ingest.conversations import Telling
+from locard.ingest.elements import BYTES_OF_ELEMENT, spend
 from locard.ingest.otlp import names
 from locard.ingest.otlp.attributes import Reader
 from locard.ingest.otlp.making import Made, made_event
 from locard.ingest.otlp.transcripts import SessionTranscripts
 from locard.schema import SCHEMA_VERSION, RejectedRecord, derived_event_id
+
+_EVENT_COSTS: Final = 16  # elements
 
 
 @dataclass(slots=True)
@@ -92,7 +95,7 @@ class Reading:
             why no event can be made of the record, `None` where they were.
         """
         try:
-            self.made = [made_event(draft) for draft in self.finish()]
+            self.made = [_bounded(draft) for draft in self.finish()]
             self.drafts = []  # their memory is taken for the next record's while it is at hand
         except RejectedRecord as error:
             for draft in self.drafts:
@@ -123,6 +126,13 @@ class Reading:
         if extensions:
             first["extensions"] = extensions
         return self.drafts
+
+
+def _bounded(draft: dict[str, Any]) -> Made:
+    spend(_EVENT_COSTS)
+    made = made_event(draft)
+    spend(len(made.data) // BYTES_OF_ELEMENT)
+    return made
 
 
 def error_of(reading: Reading) -> tuple[str | None, str | None]:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from pydantic_core import to_json
+
+from locard.ingest.elements import weight_of
 from locard.ingest.intake import RejectedEvent
 
 T = TypeVar("T")
@@ -52,6 +55,11 @@ class Scope:
     schema_url: str = ""
     replaced: tuple[str, ...] = ()
     unread: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+
+def weight_of_source(resource: Resource, scope: Scope) -> int:
+    """Return as how many elements a resource and a scope count with each of their records."""
+    return weight_of(to_json((resource, scope)))
 
 
 @dataclass(frozen=True, slots=True)
