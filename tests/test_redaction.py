@@ -18,10 +18,10 @@ from locard.redaction import (
     presidio_redactor,
     without_content,
 )
-from locard.redaction import text as text_module
-from locard.redaction.pseudonyms import normalised
-from locard.redaction.redactor import words_of
-from locard.redaction.text import Span, disjoint, whole
+from locard.redaction import spans as spans_module
+from locard.redaction.normal_forms import normal_form
+from locard.redaction.spans import Span, disjoint, whole
+from locard.redaction.structure import words_of
 from locard.schema import (
     EventCore,
     canonical_bytes,
@@ -262,7 +262,7 @@ def test_an_address_in_a_path_or_query_is_the_same_address(redactor, form):
 def test_findings_are_held_against_their_neighbours_alone(monkeypatch):
     """A list of 50,000 addresses is ordinary data, and must not take the square of its time."""
     compared = []
-    monkeypatch.setattr(text_module, "_minus", lambda span, other: compared.append(1) or [span])
+    monkeypatch.setattr(spans_module, "_minus", lambda span, other: compared.append(1) or [span])
     found = [Span(n * 20, n * 20 + 15, "EMAIL_ADDRESS", 1.0) for n in range(50_000)]
 
     assert len(disjoint(found)) == 50_000
@@ -342,7 +342,7 @@ def test_tokens_differ_by_type_value_and_key():
 
 def test_case_of_a_wallet_address_matters():
     """Base58 addresses that differ only in case are different wallets."""
-    assert normalised("CRYPTO", "1Ab") != normalised("CRYPTO", "1aB")
+    assert normal_form("CRYPTO", "1Ab") != normal_form("CRYPTO", "1aB")
 
 
 def test_the_key_never_shows():

@@ -42,12 +42,17 @@ def test_results_come_in_the_order_of_submission(pool):
     assert pool.pending == 0
 
 
-FAULTS = {"raise": "redaction_error", "hang": "redaction_timeout", "crash": "redaction_crash"}
+FAULTS = {
+    "raise": "redaction_error",
+    "hang": "redaction_timeout",
+    "crash": "redaction_crash",
+    "memory": "redaction_error",
+}
 
 
 @pytest.mark.parametrize(("fault", "error_class"), FAULTS.items(), ids=FAULTS.keys())
 def test_one_bad_event_fails_alone(pool, fault, error_class):
-    """The event that raises, hangs or kills its worker fails; its neighbours do not."""
+    """The event that raises, hangs, kills its worker or needs all memory fails; no other does."""
     batch = [event(), event(call_id=fault), event(), event(call_id=fault), event()]
     pool.submit(batch)
     pool.submit([event()])
@@ -78,6 +83,40 @@ def test_discarded_work_is_forgotten(pool):
     pool.submit([kept])
 
     assert [result.event.event_id for result in collect(pool, 1)] == [kept.event_id]
+
+
+def test_work_that_is_discarded_costs_no_worker():
+    """A rebalance makes work worthless, not what the workers have loaded."""
+    with RedactionPool(FaultyRedactor) as pool:
+        pool.submit([event(call_id="process")])
+        (before,) = collect(pool, 1)
+        pool.submit([event() for _ in range(50)])
+        pool.discard()
+        pool.submit([event(call_id="process")])
+        (after,) = collect(pool, 1)
+
+    assert before.event.call_id == after.event.call_id
+
+
+def test_the_rest_of_discarded_work_is_not_begun_again(pool):
+    """An event that kills its worker takes what was submitted with it along, if nobody wants it."""
+    pool.submit([event(call_id="crash"), *(event(call_id="hang") for _ in range(5))])
+    pool.discard()
+    pool.submit([event()])
+
+    assert isinstance(collect(pool, 1)[0], RedactedEvent)
+
+
+def test_a_worker_that_holds_too_much_memory_is_replaced():
+    """What leaks is given back; no event is lost for it."""
+    with RedactionPool(FaultyRedactor, most_bytes=200 * 1024 * 1024) as pool:
+        processes = []
+        for call_id in ("process", "process", "leak", "process"):
+            pool.submit([event(call_id=call_id)])
+            processes += [result.event.call_id for result in collect(pool, 1)]
+
+    assert processes[0] == processes[1]
+    assert processes[3] != processes[1]
 
 
 def test_a_redactor_that_cannot_start_stops_everything():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from locard.ingest.consumer import Consumer
     from locard.ingest.eventlog import EventLogReader, EventLogWriter
     from locard.ingest.eventlog.kafka_cluster import KafkaSettings
+    from locard.redaction import DetectionSettings, RedactionPolicy
 
 
 def kafka_settings(settings: Settings, bootstrap: str) -> KafkaSettings:
@@ -91,6 +92,27 @@ def log_reader(settings: Settings) -> Iterator[EventLogReader]:
         reader.close()
 
 
+def redaction_policy(settings: Settings) -> RedactionPolicy:
+    """Return the configured policy: a file's, else that of the home, else the default one.
+
+    Raises:
+        CannotContinue: there is a file, and it is no policy.
+    """
+    from locard.redaction import DEFAULT_POLICY, read_policy
+
+    in_home = settings.home / "redaction.toml"
+    if settings.redaction_policy:
+        return read_policy(settings.redaction_policy)
+    return read_policy(in_home) if in_home.exists() else DEFAULT_POLICY
+
+
+def detection_settings(settings: Settings) -> DetectionSettings:
+    """Return what is configured to look for personal data."""
+    from locard.redaction import DetectionSettings
+
+    return DetectionSettings(settings.redaction_model, settings.redaction_recognizers)
+
+
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Consumer]:
     """Build the consumer on the configured log, lake, keys and quarantine."""
@@ -107,6 +129,8 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
     )
     pool = presidio_pool(
         keyring.pseudonymizer(),
+        redaction_policy(settings),
+        detection_settings(settings),
         workers=settings.redaction_workers,
         seconds_per_event=settings.redaction_seconds,
     )

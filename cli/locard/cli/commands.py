@@ -19,8 +19,10 @@ from locard.cli.consuming import consume
 from locard.cli.demo import demo
 from locard.cli.identities import identity
 from locard.cli.ingesting import import_
+from locard.cli.keys import keys, pseudonym
 from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
+from locard.cli.redacting import redact
 from locard.cli.serving import collect, serve, up
 from locard.cli.settings import load_settings
 from locard.schema import LocardError
@@ -46,12 +48,27 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
     )
     if not debug:  # their warnings are about retries, and name hosts at every one
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        # It tells at each start which recognizers of other languages it leaves out.
+        logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
     context.obj = load_settings(home)
 
 
-for command in (demo, up, collect, consume, serve, import_, sessions, timeline, gaps, sql):
+for command in (
+    demo,
+    up,
+    collect,
+    consume,
+    serve,
+    import_,
+    sessions,
+    timeline,
+    gaps,
+    pseudonym,
+    redact,
+    sql,
+):
     locard.add_command(command)
-for group in (identity, quarantine):
+for group in (identity, keys, quarantine):
     locard.add_command(group)
 
 

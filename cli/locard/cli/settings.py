@@ -62,6 +62,17 @@ class Settings(BaseSettings):
         description="What the collector keeps on its disk while Kafka is away, in bytes.",
     )
     api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
+    redaction_policy: Path | None = Field(
+        None, description="The policy, where it is not `redaction.toml` in the home."
+    )
+    redaction_model: str = Field(
+        "built-in",
+        description="What finds names: built-in, none, spacy:NAME, gliner:NAME, or the path of "
+        "Presidio's configuration of a model (.yaml).",
+    )
+    redaction_recognizers: Path | None = Field(
+        None, description="Recognizers beside Presidio's, as its YAML describes them."
+    )
     redaction_workers: int = Field(2, ge=1, description="Processes that redact.")
     redaction_seconds: float = Field(
         30, gt=0, description="What redacting one event may take before it goes to quarantine."

@@ -1,4 +1,4 @@
-"""Access events: who administered, read or was refused, as events of the same log.
+"""Access and custody events: who administered, read, changed or was refused, in the same log.
 
 The outcome of every other part of Locard is evidence; so is what was done to it.
 """
@@ -19,6 +19,8 @@ def access_record(
     workflow_id: str | None = None,
     agent_id: str | None = None,
     row_count: int | None = None,
+    case_id: str | None = None,
+    purpose: str | None = None,
     told: dict[str, JsonValue],
 ) -> OutgoingRecord:
     """Return the record of one `access` event, which happens now.
@@ -27,22 +29,45 @@ def access_record(
         action: one word of a closed set, such as `identity_created`.
         principal: who did it.
         row_count: how many events or rows it was about.
+        case_id: the case that it was for.
+        purpose: why, in the words of who did it.
         told: what else there is to tell. It is content, and redacted before it is stored.
     """
+    body = {"action": action, "row_count": row_count, "case_id": case_id, "purpose": purpose}
+    return _record(
+        "access",
+        principal,
+        body,
+        extensions=told,
+        workflow_id=workflow_id,
+        agent_id=agent_id,
+    )
+
+
+def custody_record(action: str, principal: str, *, told: dict[str, JsonValue]) -> OutgoingRecord:
+    """Return the record of one `custody` event, a lawful change of the record that happens now.
+
+    Args:
+        action: one word of a closed set, such as `pseudonym_key_added`.
+        principal: who did it.
+        told: likewise.
+    """
+    return _record("custody", principal, {"custody_action": action}, extensions=told)
+
+
+def _record(kind: str, principal: str, body: dict[str, Any], **fields: Any) -> OutgoingRecord:
     moment = rfc3339(utc_now())
-    core: dict[str, Any] = {"workflow_id": workflow_id, "agent_id": agent_id}
     event = validated(
         {
-            "kind": "access",
+            "kind": kind,
             "event_id": str(new_event_id()),
             "schema_version": SCHEMA_VERSION,
             "occurred_at": moment,
             "observed_at": moment,
             "lane": "recorder",
             "principal": principal,
-            "body": {"action": action, "row_count": row_count},
-            "extensions": told,
-            **core,
+            "body": body,
+            **fields,
         }
     )
     return outgoing(event, event_json(event))

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, Protocol
 
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
@@ -184,8 +185,9 @@ class Consumer:
         match result:
             case RedactedEvent():
                 self._batch.add(item.record, result, time.monotonic())
-                for findings in result.redaction.fields.values():
-                    self.counts.redactions.update({f.entity_type: f.count for f in findings})
+                for finding in chain.from_iterable(result.redaction.fields.values()):
+                    if finding.action != "keep":
+                        self.counts.redactions[finding.entity_type] += finding.count
             case FailedRedaction():
                 log.warning("record %s: %s", item.record.place, result.error_class)
                 self._put_away(item.record, result.error_class, item.event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from locard.query.conversation import conversation
 from locard.query.gaps import GAP_COLUMNS, Account, find_gaps
 from locard.query.lake import confine, connect
+from locard.query.occurrences import OCCURRENCE_COLUMNS, find_occurrences
 from locard.query.output import Format, terminal_width, write_plan, write_rows
 from locard.query.session_table import print_sessions
 from locard.query.sessions import Wanted, events_without_session, find_session, list_sessions
@@ -20,6 +21,7 @@ from locard.query.views import VIEWS, View
 
 __all__ = [
     "GAP_COLUMNS",
+    "OCCURRENCE_COLUMNS",
     "TIMELINE_COLUMNS",
     "VIEWS",
     "Account",
@@ -34,6 +36,7 @@ __all__ = [
     "count_calls",
     "events_without_session",
     "find_gaps",
+    "find_occurrences",
     "find_session",
     "list_sessions",
     "position_of",

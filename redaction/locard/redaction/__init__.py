@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from locard.redaction.detection_settings import DEFAULT_DETECTION, DetectionSettings
 from locard.redaction.keys import Keyring
 from locard.redaction.policy import DEFAULT_POLICY, RedactionPolicy
+from locard.redaction.policy_file import read_policy
 from locard.redaction.pool import DEFAULT_SECONDS_PER_EVENT, RedactionPool
-from locard.redaction.pseudonyms import TOKEN, Pseudonymizer
+from locard.redaction.pseudonyms import TOKEN, Pseudonymizer, tokens_of
 from locard.redaction.redacted import (
     FailedRedaction,
     RedactedEvent,
@@ -17,11 +20,15 @@ from locard.redaction.redacted import (
 from locard.redaction.sealing import SUITE_NAME, seal, unseal
 from locard.redaction.worker import EventRedactor
 
+if TYPE_CHECKING:
+    from locard.redaction.explanation import Explanation
+
 __all__ = [
     "DEFAULT_POLICY",
     "DEFAULT_SECONDS_PER_EVENT",
     "SUITE_NAME",
     "TOKEN",
+    "DetectionSettings",
     "EventRedactor",
     "FailedRedaction",
     "Keyring",
@@ -30,32 +37,60 @@ __all__ = [
     "RedactionPolicy",
     "RedactionPool",
     "RedactionResult",
+    "dry_run",
     "presidio_pool",
     "presidio_redactor",
+    "read_policy",
     "seal",
+    "tokens_of",
     "unseal",
     "without_content",
 ]
 
 
-def presidio_redactor(pseudonymizer: Pseudonymizer, policy: RedactionPolicy) -> EventRedactor:
-    """Return a redactor that works in this process, with Presidio's findings."""
+def presidio_redactor(
+    pseudonymizer: Pseudonymizer,
+    policy: RedactionPolicy,
+    settings: DetectionSettings = DEFAULT_DETECTION,
+) -> EventRedactor:
+    """Return a redactor that works in this process, with Presidio's findings.
+
+    Raises:
+        CannotContinue: something that is configured is not there, or the policy names what nobody
+            looks for.
+    """
     # Presidio and spaCy take a second to import: only the process that redacts should pay.
-    from locard.redaction.analyzer import offline_analyzer
+    from locard.redaction.detection import detection
     from locard.redaction.redactor import Redactor
     from locard.redaction.text import TextRedactor
 
-    texts = TextRedactor(offline_analyzer(), pseudonymizer, policy)
-    return Redactor(texts, policy, pseudonymizer.key_id)
+    found = detection(settings)
+    texts = TextRedactor(found.finder(policy), pseudonymizer)
+    return Redactor(
+        texts, policy, key_id=pseudonymizer.key_id, engine=found.engine, model=found.model
+    )
+
+
+def dry_run(
+    pseudonymizer: Pseudonymizer,
+    policy: RedactionPolicy,
+    settings: DetectionSettings = DEFAULT_DETECTION,
+) -> Explanation:
+    """Return a dry run of a policy; see `presidio_redactor` for what is raised."""
+    from locard.redaction.detection import detection
+    from locard.redaction.explanation import Explanation
+
+    return Explanation(detection(settings), pseudonymizer, policy)
 
 
 def presidio_pool(
     pseudonymizer: Pseudonymizer,
     policy: RedactionPolicy = DEFAULT_POLICY,
+    settings: DetectionSettings = DEFAULT_DETECTION,
     *,
     workers: int = 1,
     seconds_per_event: float = DEFAULT_SECONDS_PER_EVENT,
 ) -> RedactionPool:
     """Return a pool of processes that redact with Presidio."""
-    make = partial(presidio_redactor, pseudonymizer, policy)
+    make = partial(presidio_redactor, pseudonymizer, policy, settings)
     return RedactionPool(make, workers=workers, seconds_per_event=seconds_per_event)

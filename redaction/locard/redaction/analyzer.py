@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import re
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+import regex
 import spacy
 import tldextract
 from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
-from presidio_analyzer.nlp_engine import SpacyNlpEngine
+from presidio_analyzer.nlp_engine import NlpEngine, SpacyNlpEngine
 from presidio_analyzer.predefined_recognizers import EmailRecognizer
 from spacy.language import Language
 from spacy.tokens import Doc
+
+from locard.redaction.credentials import credential_recognizers
 
 LANGUAGE: Final = "en"
 _BEFORE_AN_ADDRESS: Final = "/?#=&"
@@ -28,6 +29,10 @@ class RecognizerResult(Protocol):
     start: int
     end: int
     score: float
+
+    @property
+    def recognition_metadata(self) -> Any:
+        """A dictionary that names the recognizer, or `None`."""
 
 
 class Analyzer(Protocol):
@@ -60,11 +65,14 @@ class _OfflineEmailRecognizer(EmailRecognizer):
     def analyze(self, text: str, *arguments: Any, **options: Any) -> list[Any]:
         results = super().analyze(text, *arguments, **options)
         for result in results:
-            local = text[result.start : result.end].rpartition("@")[0]
-            mark = max(local.rfind(character) for character in _BEFORE_AN_ADDRESS)
-            if mark + 1 < len(local):
-                result.start += mark + 1
+            result.start = self.address_start(text, result.start, result.end)
         return results
+
+    def address_start(self, text: str, start: int, end: int) -> int:
+        """Return where an address begins of which this is what the pattern took."""
+        local = text[start:end].rpartition("@")[0]
+        mark = max(local.rfind(character) for character in _BEFORE_AN_ADDRESS)
+        return start + mark + 1 if mark + 1 < len(local) else start
 
 
 class _AccountShapeRecognizer(PatternRecognizer):
@@ -80,7 +88,7 @@ class _AccountShapeRecognizer(PatternRecognizer):
             supported_entity="IBAN_CODE",
             name="AccountShapeRecognizer",
             patterns=[shape],
-            global_regex_flags=re.ASCII,  # capitals alone: hashes and words are not accounts
+            global_regex_flags=regex.ASCII,  # capitals alone: hashes and words are not accounts
         )
 
 
@@ -107,25 +115,28 @@ class _BlankEngine(SpacyNlpEngine):
         return []
 
 
-def offline_analyzer() -> Analyzer:
-    """Return Presidio's analyzer with its default English recognizers and no language model.
-
-    Takes about a second; meant to be made once in each process.
-    """
+def blank_engine() -> NlpEngine:
+    """Return what makes tokens of a text and needs no model."""
     engine = _BlankEngine()
     engine.load()
+    return engine
+
+
+def offline_analyzer(engine: NlpEngine | None = None) -> AnalyzerEngine:
+    """Return Presidio's analyzer with its default English recognizers, those of secrets, and our
+    own.
+
+    Args:
+        engine: makes tokens, and finds names if it has a model; default: `blank_engine`.
+    """
+    engine = engine or blank_engine()
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=[LANGUAGE], nlp_engine=engine)
     registry.remove_recognizer("EmailRecognizer")
-    registry.remove_recognizer("SpacyRecognizer")  # it would only find what a model has found
+    if isinstance(engine, _BlankEngine):
+        registry.remove_recognizer("SpacyRecognizer")  # it only finds what a model has found
     registry.add_recognizer(_OfflineEmailRecognizer())
     registry.add_recognizer(_AccountShapeRecognizer())
-    analyzer: Any = AnalyzerEngine(
-        registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE]
-    )
-    return analyzer  # type: ignore[no-any-return]
-
-
-def engine_version() -> str:
-    """Return the name and version of the engine, as stored with every event."""
-    return f"presidio-analyzer/{importlib.metadata.version('presidio-analyzer')} blank"
+    for recognizer in credential_recognizers():
+        registry.add_recognizer(recognizer)
+    return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,17 +32,25 @@ class Keyring:
 
     @classmethod
     def open_or_create(cls, directory: Path) -> Keyring:
-        """Return the keyring in `directory`, with new random keys where there are none.
+        """Return the keyring in `directory`, with new random keys where there are none at all.
 
         Raises:
-            CannotContinue: the directory cannot be read or written.
+            CannotContinue: the directory cannot be read or written, or the keys of the tokens are
+                gone: under another one of the same name a value would look like two.
         """
         ring = cls(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not any(directory.glob("pseudonym-k*")):
-                ring.add_pseudonym_key(secrets.token_bytes(_PSEUDONYM_BYTES))
-            if not ring._quarantine_private.exists() and not ring._quarantine_public.exists():
+            is_new = not ring._quarantine_private.exists() and not ring._quarantine_public.exists()
+            if not any(ring._pseudonym_files()):
+                if not is_new:
+                    raise CannotContinue(
+                        f"{directory} has lost its keys `pseudonym-kN`: restore them. If they are "
+                        "gone for good, `locard keys rotate --number N` makes one with a number "
+                        "that no token has yet"
+                    )
+                ring.rotate_pseudonym_key()
+            if is_new:
                 private = X25519PrivateKey.generate()
                 _write_new(ring._quarantine_private, private.private_bytes_raw())
                 _write_new(ring._quarantine_public, private.public_key().public_bytes_raw())
@@ -52,16 +61,44 @@ class Keyring:
             ) from error
         return ring
 
-    def add_pseudonym_key(self, key: bytes) -> str:
-        """Store `key` as the newest pseudonym key and return its name; older ones stay."""
-        key_id = f"k{max(self._pseudonym_numbers(), default=0) + 1}"
+    def add_pseudonym_key(self, key: bytes, number: int | None = None) -> str:
+        """Store `key` as the newest pseudonym key and return its name; older ones stay.
+
+        Raises:
+            CannotContinue: there is one with this number or a higher one.
+        """
+        highest = max(self._pseudonym_numbers(), default=0)
+        number = number or highest + 1
+        if number <= highest:
+            raise CannotContinue(f"there is a key k{highest}; choose a higher number than that")
+        key_id = f"k{number}"
         _write_new(self.directory / f"pseudonym-{key_id}", key)
         return key_id
 
+    def rotate_pseudonym_key(self, number: int | None = None) -> str:
+        """Add a random key, which makes tokens from the next start on, and return its name."""
+        return self.add_pseudonym_key(secrets.token_bytes(_PSEUDONYM_BYTES), number)
+
     def pseudonymizer(self) -> Pseudonymizer:
         """Return the maker of tokens under the newest key."""
-        key_id = f"k{max(self._pseudonym_numbers())}"
-        return Pseudonymizer(key_id, self._read(self.directory / f"pseudonym-{key_id}"))
+        return self.pseudonymizers()[0]
+
+    def pseudonymizers(self) -> list[Pseudonymizer]:
+        """Return a maker of tokens for every key that is here, the newest first.
+
+        Raises:
+            CannotContinue: there is none, or one cannot be read.
+        """
+        numbers = sorted(self._pseudonym_numbers(), reverse=True)
+        if not numbers:
+            raise CannotContinue(
+                f"{self.directory} has no key `pseudonym-kN`; give the --home of the installation "
+                "whose lake it is, or restore its keys"
+            )
+        return [
+            Pseudonymizer(f"k{number}", self._read(self.directory / f"pseudonym-k{number}"))
+            for number in numbers
+        ]
 
     def quarantine_public_key(self) -> X25519PublicKey:
         """Return the key that seals quarantined events."""
@@ -80,8 +117,11 @@ class Keyring:
         return self.directory / "quarantine.private"
 
     def _pseudonym_numbers(self) -> list[int]:
-        names = (path.name.removeprefix("pseudonym-k") for path in self.directory.iterdir())
+        names = (path.name.removeprefix("pseudonym-k") for path in self._pseudonym_files())
         return [int(name) for name in names if name.isdecimal()]
+
+    def _pseudonym_files(self) -> Iterator[Path]:
+        return self.directory.glob("pseudonym-k*")
 
     def _read(self, path: Path) -> bytes:
         try:

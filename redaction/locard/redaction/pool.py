@@ -26,6 +26,7 @@ from locard.schema import (
 )
 
 DEFAULT_SECONDS_PER_EVENT: Final = 30.0
+DEFAULT_MOST_BYTES: Final = 1536 * 1024 * 1024
 _NEVER: Final = float("inf")
 
 
@@ -35,6 +36,7 @@ class _Chunk:
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
         self.results: list[RedactionResult] = []
+        self.is_wanted = True
 
     @property
     def is_done(self) -> bool:
@@ -69,6 +71,7 @@ class RedactionPool:
         make_redactor: called once in each worker; it must be picklable.
         workers: number of processes.
         seconds_per_event: what one event may take before its worker is killed.
+        most_bytes: of memory that a worker may hold when it is done; one with more is replaced.
 
     Not for use from several threads at once.
     """
@@ -79,7 +82,9 @@ class RedactionPool:
         *,
         workers: int = 1,
         seconds_per_event: float = DEFAULT_SECONDS_PER_EVENT,
+        most_bytes: int = DEFAULT_MOST_BYTES,
     ) -> None:
+        self._most_bytes = most_bytes
         self._make_redactor = make_redactor
         self._seconds_per_event = seconds_per_event
         self._stations = [self._new_station() for _ in range(workers)]
@@ -119,12 +124,15 @@ class RedactionPool:
         return finished
 
     def discard(self) -> None:
-        """Forget everything that was submitted; work that has begun is abandoned."""
+        """Forget everything that was submitted.
+
+        A worker that has begun with some of it goes on to its end, which takes less time than
+        loading what it has loaded again would.
+        """
+        for chunk in self._submitted:
+            chunk.is_wanted = False
         self._submitted.clear()
         self._waiting.clear()
-        for station in list(self._stations):
-            if station.chunk is not None:
-                self._replace(station)
 
     def close(self) -> None:
         """End the worker processes at once. What was not collected is still in the event log."""
@@ -170,10 +178,7 @@ class RedactionPool:
             return
         if not station.is_ready:
             if message is not None:
-                raise CannotContinue(
-                    f"redaction cannot start: {message}; "
-                    "install it anew with `pip install 'locard[pipeline]'`"
-                )
+                raise CannotContinue(f"redaction cannot start: {message}")
             station.is_ready, station.deadline = True, _NEVER
             return
         if station.chunk is None:
@@ -182,6 +187,8 @@ class RedactionPool:
         station.deadline = time.monotonic() + self._seconds_per_event
         if station.chunk.is_done:
             station.chunk, station.deadline = None, _NEVER
+            if station.worker.resident_bytes() > self._most_bytes:
+                self._replace(station)  # it leaks, or kept what a huge event needed
 
     def _ended(self, station: _Station) -> None:
         """A process that never got ready will not do so next time; one that did is replaced."""
@@ -205,7 +212,7 @@ class RedactionPool:
         chunk = station.chunk
         if chunk is not None:
             chunk.fail_next(error_class)
-            if not chunk.is_done:
+            if chunk.is_wanted and not chunk.is_done:
                 self._waiting.appendleft(chunk)
         self._replace(station)
 

@@ -10,43 +10,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from locard.schema import TOKEN_PATTERN
+from locard.redaction.normal_forms import normal_form
+from locard.schema import MARK_PATTERN, TOKEN_PATTERN
 
 TOKEN: Final = re.compile(TOKEN_PATTERN)
 """Recognises a token in text; the groups are entity type, key id and digest."""
 
-_NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
-_NOT_DIGIT: Final = re.compile(r"\D+")
-# Types whose values people write with spaces, dots or dashes that mean nothing.
-_WRITTEN_WITH_SEPARATORS: Final = frozenset(
-    {
-        "CREDIT_CARD",
-        "IBAN_CODE",
-        "MAC_ADDRESS",
-        "MEDICAL_LICENSE",
-        "UK_NHS",
-        "US_BANK_NUMBER",
-        "US_DRIVER_LICENSE",
-        "US_ITIN",
-        "US_PASSPORT",
-        "US_SSN",
-    }
-)
-_CASE_MATTERS: Final = frozenset({"CRYPTO"})  # base58 wallet addresses differ by case
-
-
-def normalised(entity_type: str, value: str) -> str:
-    """Return the form in which two spellings of one value are equal."""
-    value = unicodedata.normalize("NFKC", value).strip()
-    if entity_type == "PHONE_NUMBER":
-        return _NOT_DIGIT.sub("", value)
-    if entity_type in _WRITTEN_WITH_SEPARATORS:
-        value = _NOT_ALPHANUMERIC.sub("", value)
-    return value if entity_type in _CASE_MATTERS else value.casefold()
+MARK: Final = re.compile(MARK_PATTERN)
+"""Recognises the mark of what was masked or dropped; the groups are entity type and which."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +38,27 @@ class Pseudonymizer:
 
     def token(self, entity_type: str, value: str) -> str:
         """Return the token of a value of this entity type."""
-        message = f"{entity_type}\0{normalised(entity_type, value)}".encode(
+        message = f"{entity_type}\0{normal_form(entity_type, value)}".encode(
             "utf-8", "surrogatepass"
         )
         digest = hmac.new(self.key, message, hashlib.sha256).hexdigest()[:16]
         return f"‹{entity_type}:{self.key_id}:{digest}›"
+
+
+def tokens_of(
+    value: str,
+    pseudonymizers: Iterable[Pseudonymizer],
+    entity_types: Iterable[str],
+) -> dict[str, str]:
+    """Return every token that a value can have, each with its type and key, as `TYPE under kN`.
+
+    Args:
+        value: in any spelling.
+        entity_types: those it may have been found as.
+    """
+    types = list(entity_types)
+    return {
+        one.token(entity_type, value): f"{entity_type} under {one.key_id}"
+        for one in pseudonymizers
+        for entity_type in types
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -10,11 +11,21 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Final, Protocol
 
-from locard.schema import RedactionRecord, canonical_bytes, parse_json
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
+from locard.schema import CannotContinue, RedactionRecord, canonical_bytes, parse_json
 
 SECONDS_TO_START: Final = 120.0
+MOST_BYTES_OF_WORK: Final = 4 * 1024**3
+"""That a worker may ask the system for; an event that needs more fails, and the worker lives."""
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _CONTEXT: Final = multiprocessing.get_context("spawn")  # a fork would inherit locks of threads
 
 
@@ -55,6 +66,14 @@ class Worker:
         """
         return self.pipe.recv()
 
+    def resident_bytes(self) -> int:
+        """Return how much memory the process holds; 0 where the system does not tell."""
+        try:
+            told = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii")
+            return int(told.split()[1]) * _PAGE
+        except (OSError, IndexError):
+            return 0
+
     def stop(self) -> None:
         """Kill the process; what it was doing is abandoned."""
         self.pipe.close()
@@ -81,10 +100,17 @@ def _work(pipe: Connection, make_redactor: Callable[[], EventRedactor]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     try:
         redactor = make_redactor()
+    except CannotContinue as error:
+        pipe.send(str(error))
+        return
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
-        pipe.send(f"{type(error).__name__}: {error}")
+        advice = "install it anew with `pip install 'locard[pipeline]'`"
+        pipe.send(f"{type(error).__name__}: {error}; {advice}")
         return
     _silence()
+    _bound_memory()
+    gc.collect()
+    gc.freeze()  # what was loaded stays: looking through it again would cost more than the work
     pipe.send(None)
     while True:
         try:
@@ -102,6 +128,15 @@ def _redact(redactor: EventRedactor, data: bytes) -> tuple[bytes, bytes] | None:
         return canonical_bytes(redacted), record.model_dump_json().encode()
     except Exception:  # noqa: BLE001 - any failure means the same: the event goes to quarantine
         return None
+
+
+def _bound_memory() -> None:
+    """From here on more memory is refused, which raises, before the system kills some process."""
+    if resource is None:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most == resource.RLIM_INFINITY or most > MOST_BYTES_OF_WORK:
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES_OF_WORK, most))
 
 
 def _silence() -> None:

@@ -70,7 +70,13 @@ from locard.schema.events import (
 from locard.schema.ids import derived_event_id, new_event_id
 from locard.schema.json_rules import MAX_DEPTH, CanonicalError, JsonError, JsonValue
 from locard.schema.lake_format import LAKE_FORMAT, LAKE_FORMAT_KEY, check_lake_format
-from locard.schema.redactions import TOKEN_PATTERN, Finding, RedactionRecord
+from locard.schema.redactions import (
+    MARK_PATTERN,
+    TOKEN_PATTERN,
+    Action,
+    Finding,
+    RedactionRecord,
+)
 from locard.schema.strict_json import parse_json
 from locard.schema.times import UtcTime, rfc3339, utc_now
 
@@ -80,6 +86,7 @@ __all__ = [
     "KNOWN_PART_TYPES",
     "LAKE_FORMAT",
     "LAKE_FORMAT_KEY",
+    "MARK_PATTERN",
     "MAX_DEPTH",
     "SCHEMA_VERSION",
     "TOKEN_PATTERN",
@@ -88,6 +95,7 @@ __all__ = [
     "AccessEvent",
     "AccountingBody",
     "AccountingEvent",
+    "Action",
     "CannotContinue",
     "CanonicalError",
     "ContentBody",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import sqlite3
 from collections.abc import Iterable
 from typing import Final
@@ -11,6 +9,7 @@ from typing import Final
 from locard.ingest.access import access_record
 from locard.ingest.eventlog import OutgoingRecord
 from locard.ingest.identities.record import Identity
+from locard.ingest.operators import operator
 from locard.schema import JsonValue
 
 _AT_ONCE: Final = 1000  # handed to the log in one go
@@ -22,7 +21,7 @@ def note_change(
     """Put the access event of a change where it waits, in the change's own transaction."""
     record = access_record(
         action,
-        _operator(),
+        operator(),
         workflow_id=identity.workflow_id,
         agent_id=identity.agent_id,
         told={"identity": identity.identity, **told},
@@ -45,11 +44,3 @@ def forget_changes(connection: sqlite3.Connection, numbers: Iterable[int]) -> No
     connection.executemany(
         "DELETE FROM unrecorded WHERE number = ?", ((number,) for number in numbers)
     )
-
-
-def _operator() -> str:
-    """Return who runs this process, as the system knows it and not as the environment claims."""
-    try:
-        return f"os:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:  # an account without a name, as in a container
-        return f"os:{os.getuid()}"

@@ -1,0 +1,85 @@
+"""A redaction policy as a TOML file.
+
+```toml
+name = "acme/1"
+extends = "default"            # what is not said here is as there; without it, only this counts
+threshold = 0.4
+
+[entities]
+PERSON = "mask"
+IBAN_CODE = { action = "tokenise", threshold = 0.5 }
+
+[[exceptions]]                 # of several that fit, the last one decides
+workflows = ["payments-*"]
+fields = ["arguments"]
+entities = ["EMAIL_ADDRESS"]
+action = "keep"
+
+[allow]
+values = ["support@example.com"]
+patterns = ['[a-z]+@example\\.org']
+```
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from locard.redaction.policy import DEFAULT_POLICY, RedactionPolicy
+from locard.schema import CannotContinue
+
+_DEFAULT: Final = "default"
+
+
+def read_policy(path: Path) -> RedactionPolicy:
+    """Return the policy in a file.
+
+    Raises:
+        CannotContinue: it cannot be read, or says something that is no policy; the message names
+            each place.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotContinue(
+            f"the redaction policy {path} cannot be read: {error.strerror}; "
+            "nothing is redacted by guess, so put it back or configure another"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CannotContinue(f"the redaction policy {path} is no TOML: {error}") from error
+    try:
+        return RedactionPolicy.model_validate(_whole(told))
+    except ValidationError as error:
+        raise CannotContinue(
+            f"the redaction policy {path} is refused: {'; '.join(_faults(error))}"
+        ) from error
+
+
+def _whole(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the policy with short forms written out and what it extends put in."""
+    whole = dict(told)
+    entities = told.get("entities", {})
+    if isinstance(entities, dict):
+        entities = {
+            name: {"action": rule} if isinstance(rule, str) else rule
+            for name, rule in entities.items()
+        }
+    if whole.pop("extends", None) == _DEFAULT and isinstance(entities, dict):
+        before = DEFAULT_POLICY.model_dump(exclude_defaults=True)
+        entities = {**before["entities"], **entities}
+        whole = {**before, **whole}
+    elif "extends" in told:
+        whole["extends"] = told["extends"]  # refused as a field that no policy has
+    return {**whole, "entities": entities}
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """Say where and what is wrong, without the value."""
+    return [
+        f"{'.'.join(str(step) for step in fault['loc']) or 'it'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]

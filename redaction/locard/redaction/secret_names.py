@@ -1,0 +1,72 @@
+"""Secrets by the name that they stand under: `"password": "hunter2"`, `api_key=…`. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+API_KEY: Final = "API_KEY"
+ACCESS_TOKEN: Final = "ACCESS_TOKEN"  # noqa: S105 - the name of an entity type, as are the others
+CLOUD_CREDENTIAL: Final = "CLOUD_CREDENTIAL"
+JWT: Final = "JWT"
+PASSWORD: Final = "PASSWORD"  # noqa: S105
+PRIVATE_KEY: Final = "PRIVATE_KEY"
+
+SECRET_TYPES: Final = frozenset(
+    {API_KEY, ACCESS_TOKEN, CLOUD_CREDENTIAL, JWT, PASSWORD, PRIVATE_KEY}
+)
+"""What must never be told as a token, since whoever has two records could compare them."""
+
+_ALWAYS: Final = {
+    ("password",): PASSWORD,
+    ("passwd",): PASSWORD,
+    ("pwd",): PASSWORD,
+    ("passphrase",): PASSWORD,
+    ("passcode",): PASSWORD,
+    ("secret",): PASSWORD,
+    ("apikey",): API_KEY,
+    ("api", "key"): API_KEY,
+    ("access", "key"): API_KEY,
+    ("account", "key"): API_KEY,
+    ("secret", "key"): API_KEY,
+    ("signing", "key"): API_KEY,
+    ("encryption", "key"): API_KEY,
+    ("private", "key"): PRIVATE_KEY,
+}
+# These also name what is no secret, such as the next page: the value has to look like one.
+_IF_RANDOM: Final = {
+    ("token",): ACCESS_TOKEN,
+    ("authorization",): ACCESS_TOKEN,
+    ("credential",): ACCESS_TOKEN,
+    ("credentials",): ACCESS_TOKEN,
+    ("cookie",): ACCESS_TOKEN,
+    ("session", "id"): ACCESS_TOKEN,
+}
+SECRET_WORDS: Final = frozenset(word for name in (*_ALWAYS, *_IF_RANDOM) for word in name)
+"""A name without any of these is not that of a secret."""
+
+_LOOKED_AT: Final = 2_000  # characters; a secret is at the beginning
+_RANDOM: Final = re.compile(r"(?:^|\s)(?=\S*[0-9])(?=\S*[A-Za-z])\S{16,}", re.ASCII)
+# Said in place of a secret by whoever took it out, or that there is none.
+_NO_SECRET: Final = re.compile(
+    r"\s*|\W{0,9}(?:x+|none|null|nil|true|false|n/?a|empty|hidden|masked|redacted|required|unknown)\W{0,9}"
+    r"|[*•.x-]+|‹.*›",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def secret_type(words: tuple[str, ...], value: str) -> str | None:
+    """Return the entity type of a value that is a secret by its name, or `None`.
+
+    Args:
+        words: of the name, in lower case: `("api", "key")` for `apiKey`.
+    """
+    for length in (2, 1):
+        name = words[-length:]
+        found = _ALWAYS.get(name)
+        if found:
+            return None if _NO_SECRET.fullmatch(value) else found
+        found = _IF_RANDOM.get(name)
+        if found and _RANDOM.search(value[:_LOOKED_AT]):
+            return found
+    return None
