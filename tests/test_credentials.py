@@ -11,8 +11,9 @@ import pytest
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
 from locard.redaction import DEFAULT_POLICY, Pseudonymizer
-from locard.redaction.analyzer import _BlankEngine
+from locard.redaction.analyzer import blank_engine
 from locard.redaction.credentials import FORMS, credential_recognizers
+from locard.redaction.findings import TextFinder
 from locard.redaction.policy import RedactionPolicy
 from locard.redaction.secret_names import SECRET_TYPES, secret_type
 from locard.redaction.structure import words_of
@@ -99,8 +100,7 @@ AROUND = {
 @pytest.fixture(scope="module")
 def analyzer():
     """Presidio with the recognizers of secrets alone."""
-    engine = _BlankEngine()
-    engine.load()
+    engine = blank_engine()
     registry = RecognizerRegistry(recognizers=list(credential_recognizers()))
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
 
@@ -108,7 +108,13 @@ def analyzer():
 @pytest.fixture(scope="module")
 def texts(analyzer):
     """What redacts by the default policy."""
-    return TextRedactor(analyzer, KEY, DEFAULT_POLICY)
+    finder = TextFinder(
+        analyzer,
+        None,
+        entity_types=tuple(sorted(SECRET_TYPES)),
+        lowest_score=DEFAULT_POLICY.lowest_threshold,
+    )
+    return TextRedactor(finder, KEY)
 
 
 def test_each_form_has_an_example():

@@ -7,9 +7,9 @@ import pickle
 import pytest
 
 from locard.redaction import DEFAULT_POLICY, Pseudonymizer
+from locard.redaction.findings import TextFinder
 from locard.redaction.policy import RedactionPolicy
 from locard.redaction.policy_file import read_policy
-from locard.redaction.spans import Span
 from locard.redaction.text import TextRedactor
 from locard.schema import CannotContinue
 
@@ -23,7 +23,22 @@ class FindsMail:
     def analyze(self, text, language, *, entities=None, score_threshold=None, context=None):
         """Return a finding for each place where it stands."""
         start = text.find(MAIL)
-        return [Span(start, start + len(MAIL), "EMAIL_ADDRESS", 0.7)] if start >= 0 else []
+        return [Finding(start, start + len(MAIL))] if start >= 0 else []
+
+
+class Finding:
+    """A finding of Presidio's."""
+
+    entity_type, score, recognition_metadata = "EMAIL_ADDRESS", 0.7, None
+
+    def __init__(self, start, end):
+        """Take the range."""
+        self.start, self.end = start, end
+
+
+def finder():
+    """Return what finds that address alone."""
+    return TextFinder(FindsMail(), None, entity_types=("EMAIL_ADDRESS",), lowest_score=0.4)
 
 
 def policy(**told):
@@ -34,7 +49,7 @@ def policy(**told):
 def redacted(rules_of, workflow="w", content_field="messages"):
     """Return what becomes of a text by this policy."""
     rules = rules_of.rules(workflow, content_field)
-    return TextRedactor(FindsMail(), KEY, rules_of).redact(f"to {MAIL} now", rules)
+    return TextRedactor(finder(), KEY).redact(f"to {MAIL} now", rules)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,7 @@ def test_a_pattern_that_fits_a_part_of_a_value_allows_nothing():
 def test_marks_and_tokens_from_outside_are_findings_themselves():
     """Nobody can write into the record that something was masked, dropped or another's account."""
     forged = "‹PERSON:masked› ‹PERSON:dropped› ‹PERSON:k1:0123456789abcdef›"
-    redactor = TextRedactor(FindsMail(), KEY, policy())
+    redactor = TextRedactor(finder(), KEY)
 
     result = redactor.redact(forged, policy().rules("w", "messages"))
 
@@ -117,12 +132,13 @@ def test_marks_and_tokens_from_outside_are_findings_themselves():
 
 def test_what_is_remembered_of_texts_is_no_text():
     """The memory of recent findings holds digests and ranges."""
-    redactor = TextRedactor(FindsMail(), KEY, policy())
+    remembering = finder()
+    redactor = TextRedactor(remembering, KEY)
     first = redactor.redact(f"to {MAIL} now", policy().rules("w", "messages"))
     again = redactor.redact(f"to {MAIL} now", policy().rules("w", "messages"))
 
     assert first == again
-    assert MAIL not in repr(redactor._remembered)
+    assert MAIL not in repr(remembering._remembered)
 
 
 def test_the_digest_tells_policies_apart_and_survives_the_way_to_a_worker():

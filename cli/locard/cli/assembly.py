@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from locard.ingest.consumer import Consumer
     from locard.ingest.eventlog import EventLogReader, EventLogWriter
     from locard.ingest.eventlog.kafka_cluster import KafkaSettings
-    from locard.redaction import DetectionSettings, RedactionPolicy
+    from locard.redaction import DetectionSettings, Keyring, RedactionPolicy, VaultSettings
 
 
 def kafka_settings(settings: Settings, bootstrap: str) -> KafkaSettings:
@@ -113,6 +113,14 @@ def detection_settings(settings: Settings) -> DetectionSettings:
     return DetectionSettings(settings.redaction_model, settings.redaction_recognizers)
 
 
+def _vault_settings(settings: Settings, keyring: Keyring) -> VaultSettings | None:
+    from locard.redaction import VaultSettings
+
+    if not settings.vault:
+        return None
+    return VaultSettings(settings.vault_path, keyring.vault_public_key().public_bytes_raw())
+
+
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Consumer]:
     """Build the consumer on the configured log, lake, keys and quarantine."""
@@ -131,6 +139,7 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
         keyring.pseudonymizer(),
         redaction_policy(settings),
         detection_settings(settings),
+        _vault_settings(settings, keyring),
         workers=settings.redaction_workers,
         seconds_per_event=settings.redaction_seconds,
     )

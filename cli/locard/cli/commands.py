@@ -25,6 +25,7 @@ from locard.cli.questions import sessions, sql, timeline
 from locard.cli.redacting import redact
 from locard.cli.serving import collect, serve, up
 from locard.cli.settings import load_settings
+from locard.cli.vault import vault
 from locard.schema import LocardError
 
 COULD_NOT: Final = 2
@@ -68,7 +69,7 @@ for command in (
     sql,
 ):
     locard.add_command(command)
-for group in (identity, keys, quarantine):
+for group in (identity, keys, quarantine, vault):
     locard.add_command(group)
 
 

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     redaction_recognizers: Path | None = Field(
         None, description="Recognizers beside Presidio's, as its YAML describes them."
     )
+    vault: bool = Field(
+        False, description="Whether originals of tokens are kept, sealed, in the home."
+    )
     redaction_workers: int = Field(2, ge=1, description="Processes that redact.")
     redaction_seconds: float = Field(
         30, gt=0, description="What redacting one event may take before it goes to quarantine."
@@ -87,6 +90,11 @@ class Settings(BaseSettings):
     def lake_path(self) -> Path:
         """Where the lake is."""
         return self.lake or self.home / "lake"
+
+    @property
+    def vault_path(self) -> Path:
+        """Where originals of tokens are kept, if they are."""
+        return self.home / "vault.sqlite"
 
     @classmethod
     def settings_customise_sources(

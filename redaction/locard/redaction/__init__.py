@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from locard.redaction.detection_settings import DEFAULT_DETECTION, DetectionSettings
+from locard.redaction.keeping import KeepingRedactor, VaultSettings
 from locard.redaction.keys import Keyring
 from locard.redaction.policy import DEFAULT_POLICY, RedactionPolicy
 from locard.redaction.policy_file import read_policy
@@ -18,6 +19,7 @@ from locard.redaction.redacted import (
     without_content,
 )
 from locard.redaction.sealing import SUITE_NAME, seal, unseal
+from locard.redaction.vault import Original, Vault
 from locard.redaction.worker import EventRedactor
 
 if TYPE_CHECKING:
@@ -32,11 +34,14 @@ __all__ = [
     "EventRedactor",
     "FailedRedaction",
     "Keyring",
+    "Original",
     "Pseudonymizer",
     "RedactedEvent",
     "RedactionPolicy",
     "RedactionPool",
     "RedactionResult",
+    "Vault",
+    "VaultSettings",
     "dry_run",
     "presidio_pool",
     "presidio_redactor",
@@ -52,8 +57,12 @@ def presidio_redactor(
     pseudonymizer: Pseudonymizer,
     policy: RedactionPolicy,
     settings: DetectionSettings = DEFAULT_DETECTION,
+    vault: VaultSettings | None = None,
 ) -> EventRedactor:
     """Return a redactor that works in this process, with Presidio's findings.
+
+    Args:
+        vault: where the originals of tokens are kept; default: nowhere.
 
     Raises:
         CannotContinue: something that is configured is not there, or the policy names what nobody
@@ -65,10 +74,14 @@ def presidio_redactor(
     from locard.redaction.text import TextRedactor
 
     found = detection(settings)
-    texts = TextRedactor(found.finder(policy), pseudonymizer)
-    return Redactor(
+    originals: dict[str, str] | None = {} if vault else None
+    texts = TextRedactor(found.finder(policy), pseudonymizer, originals)
+    redactor = Redactor(
         texts, policy, key_id=pseudonymizer.key_id, engine=found.engine, model=found.model
     )
+    if vault is None or originals is None:
+        return redactor
+    return KeepingRedactor(redactor, originals, vault)
 
 
 def dry_run(
@@ -87,10 +100,11 @@ def presidio_pool(
     pseudonymizer: Pseudonymizer,
     policy: RedactionPolicy = DEFAULT_POLICY,
     settings: DetectionSettings = DEFAULT_DETECTION,
+    vault: VaultSettings | None = None,
     *,
     workers: int = 1,
     seconds_per_event: float = DEFAULT_SECONDS_PER_EVENT,
 ) -> RedactionPool:
     """Return a pool of processes that redact with Presidio."""
-    make = partial(presidio_redactor, pseudonymizer, policy, settings)
+    make = partial(presidio_redactor, pseudonymizer, policy, settings, vault)
     return RedactionPool(make, workers=workers, seconds_per_event=seconds_per_event)

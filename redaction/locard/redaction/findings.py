@@ -13,12 +13,13 @@ from typing import Final, Protocol
 
 from locard.redaction.analyzer import LANGUAGE, Analyzer
 from locard.redaction.pseudonyms import MARK, TOKEN
-from locard.redaction.secret_names import SECRET_WORDS, secret_type
+from locard.redaction.secret_names import SECRET_WORDS, scheme_end, secret_type
 from locard.redaction.spans import Span, windows
 from locard.redaction.structure import Decoded, decoded, pieces
 
 FORGED_TOKEN: Final = "LOCARD_TOKEN"  # noqa: S105 - the name of an entity type
 _NAME_OF_RECOGNIZER: Final = "recognizer_name"  # in Presidio's results
+_BY_NAME: Final = 0.99  # the form of a secret says more of its type than its name does
 _SHORTEST: Final = 5  # characters; nothing that has a form is shorter
 _REMEMBERED_TEXTS: Final = 4096
 _LONGEST_REMEMBERED: Final = 20_000  # characters
@@ -168,7 +169,7 @@ class _Ranges:
 def _secret(text: str, context: tuple[str, ...]) -> Iterator[Span]:
     secret = secret_type(context, text) if context else None
     if secret:
-        yield Span(0, len(text), secret, 1.0, found_by="the name of a secret")
+        yield Span(scheme_end(text), len(text), secret, _BY_NAME, found_by="the name of a secret")
 
 
 def _as_written(span: Span, meant: Decoded, text: str) -> Span:

@@ -5,6 +5,8 @@
 | `pseudonym-kN` | HMAC key of the tokens | old and new tokens of one value differ | the consumer |
 | `quarantine.public` | seals quarantined events | made again from the private one | anybody |
 | `quarantine.private` | opens them | what is in quarantine stays shut | who may see raw data |
+| `vault.public` | seals originals, where they are kept | made again, for new ones | anybody |
+| `vault.private` | opens them | they stay shut | who may see raw data |
 """
 
 from __future__ import annotations
@@ -51,9 +53,7 @@ class Keyring:
                     )
                 ring.rotate_pseudonym_key()
             if is_new:
-                private = X25519PrivateKey.generate()
-                _write_new(ring._quarantine_private, private.private_bytes_raw())
-                _write_new(ring._quarantine_public, private.public_key().public_bytes_raw())
+                _write_pair(ring._quarantine_private, ring._quarantine_public)
         except OSError as error:
             raise CannotContinue(
                 f"keys cannot be made in {directory}: {error.strerror}; "
@@ -108,6 +108,17 @@ class Keyring:
         """Return the key that opens quarantined events."""
         return X25519PrivateKey.from_private_bytes(self._read(self._quarantine_private))
 
+    def vault_public_key(self) -> X25519PublicKey:
+        """Return the key that seals the originals of tokens; the first time it is made."""
+        public, private = self.directory / "vault.public", self.directory / "vault.private"
+        if not public.exists():
+            _write_pair(private, public)
+        return X25519PublicKey.from_public_bytes(self._read(public))
+
+    def vault_private_key(self) -> X25519PrivateKey:
+        """Return the key that opens the originals of tokens."""
+        return X25519PrivateKey.from_private_bytes(self._read(self.directory / "vault.private"))
+
     @property
     def _quarantine_public(self) -> Path:
         return self.directory / "quarantine.public"
@@ -130,6 +141,12 @@ class Keyring:
             raise CannotContinue(
                 f"key {path} cannot be read: {error.strerror}; restore it from where keys are kept"
             ) from error
+
+
+def _write_pair(private: Path, public: Path) -> None:
+    key = X25519PrivateKey.generate()
+    _write_new(private, key.private_bytes_raw())
+    _write_new(public, key.public_key().public_bytes_raw())
 
 
 def _write_new(path: Path, data: bytes) -> None:

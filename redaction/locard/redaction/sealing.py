@@ -1,7 +1,7 @@
-"""Sealing of quarantined events: HPKE (RFC 9180) to a public key.
+"""Sealing of quarantined events and of originals: HPKE (RFC 9180) to a public key.
 
-The process that quarantines needs no secret, so stealing its disk opens nothing. Where an event
-stands is authenticated with it: a sealed event that was moved to another place does not open.
+The process that seals needs no secret, so stealing its disk opens nothing. Where something stands
+is authenticated with it: what was moved to another place does not open.
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ def unseal(sealed: bytes, key: X25519PrivateKey, place: str) -> bytes:
         return _SUITE.decrypt(sealed, key, info=place.encode())
     except (InvalidTag, ValueError) as error:
         raise CannotContinue(
-            f"the quarantined event at {place} does not open: it was sealed for another key or "
-            "place, or changed since; use the key of the installation that quarantined it"
+            f"what is sealed at {place} does not open: it was sealed for another key or place, or "
+            "changed since; use the key of the installation that sealed it"
         ) from error

@@ -45,6 +45,7 @@ _IF_RANDOM: Final = {
 SECRET_WORDS: Final = frozenset(word for name in (*_ALWAYS, *_IF_RANDOM) for word in name)
 """A name without any of these is not that of a secret."""
 
+_SCHEME: Final = re.compile(r"(?:Bearer|Basic|Digest|Token) +(?=\S)", re.IGNORECASE)
 _LOOKED_AT: Final = 2_000  # characters; a secret is at the beginning
 _RANDOM: Final = re.compile(r"(?:^|\s)(?=\S*[0-9])(?=\S*[A-Za-z])\S{16,}", re.ASCII)
 # Said in place of a secret by whoever took it out, or that there is none.
@@ -53,6 +54,12 @@ _NO_SECRET: Final = re.compile(
     r"|[*•.x-]+|‹.*›",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+def scheme_end(value: str) -> int:
+    """Return where a secret begins: behind the scheme of HTTP that it is for, if it names one."""
+    scheme = _SCHEME.match(value)
+    return scheme.end() if scheme else 0
 
 
 def secret_type(words: tuple[str, ...], value: str) -> str | None:

@@ -37,6 +37,7 @@ _HEADER: Final = re.compile(r"[A-Za-z][\w /().-]{0,39}")
 _SPACE_AND_QUOTES: Final = " \t\r,;\"'`*"
 _MOST_PIECES: Final = 2_000  # of one text; the rest is looked through as text alone
 _FEWEST_CELLS: Final = 2
+_PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _ENCODED: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
 
 
@@ -83,7 +84,8 @@ def decoded(text: str) -> Decoded | None:
     written = [
         code
         for value in _PARAMETER.finditer(text)
-        for code in _ENCODED.finditer(text, *value.span(2))
+        # A plus is a blank in a query alone: elsewhere it may be a sign of base64.
+        for code in (_ENCODED if value[0][0] in "?&" else _PERCENT).finditer(text, *value.span(2))
     ]
     if not written:
         return None

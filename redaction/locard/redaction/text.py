@@ -20,11 +20,21 @@ class RedactedText:
 
 
 class TextRedactor:
-    """Replaces findings in texts."""
+    """Replaces findings in texts.
 
-    def __init__(self, finder: TextFinder, pseudonymizer: Pseudonymizer) -> None:
+    Args:
+        originals: gets what each token that is made stands for, where somebody wants to know.
+    """
+
+    def __init__(
+        self,
+        finder: TextFinder,
+        pseudonymizer: Pseudonymizer,
+        originals: dict[str, str] | None = None,
+    ) -> None:
         self._finder = finder
         self._pseudonymizer = pseudonymizer
+        self._originals = originals
 
     def redact(self, text: str, rules: Rules, context: tuple[str, ...] = ()) -> RedactedText:
         """Return the text with every finding treated as the rules say; see `TextFinder.find`."""
@@ -52,7 +62,11 @@ class TextRedactor:
     def _in_place_of(self, span: Span, text: str, action: Action) -> str:
         if action == "mask":
             return _mark(span, "masked")
-        return self._pseudonymizer.token(span.entity_type, value_of(span, text))
+        value = value_of(span, text)
+        token = self._pseudonymizer.token(span.entity_type, value)
+        if self._originals is not None:
+            self._originals.setdefault(token, value)
+        return token
 
 
 def value_of(span: Span, text: str) -> str:
