@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Any, Final
 from unicodedata import decimal
@@ -22,6 +22,9 @@ from phonenumbers import phonenumberutil
 # may be of any country.
 _PLAIN: Final = re.compile(r"[0-9 .()\[\]/-]*")
 _PLUS: Final = re.compile("[+\uff0b]")
+_WITH_PLUS: Final = re.compile(r"[(\[ ]*[+\uff0b][0-9 .()\[\]/-]*")
+_ANY: Final = re.compile("[0-9]*")
+_LONGEST_COUNTRY_CODE: Final = 3
 _GROUPS: Final = re.compile("[0-9]+")
 _SUFFIXES: Final = ("\\1", "\\2")  # rules of prefixes after which the number is still the end
 _TYPES: Final = (
@@ -39,6 +42,7 @@ _TYPES: Final = (
 _REMEMBERED: Final = 20_000
 _FEWEST: Final = 4  # digits of a number that is valid anywhere: a fact of the metadata
 _library: Final[Any] = phonenumberutil  # how it chooses among formats is not public
+_metadata_of_code: Final[Any] = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code
 _metadata_of: Final[Any] = phonenumbers.PhoneMetadata.metadata_for_region
 
 
@@ -52,16 +56,23 @@ class Shapes:
 
     def regions(self, piece: str) -> frozenset[str]:
         """Return the regions in which a piece of a text, as a whole, may be a valid number."""
-        if _PLUS.search(piece):
-            return self._all
         if not piece.isascii():
             piece = "".join(str(decimal(sign, sign)) for sign in piece)
         groups = _GROUPS.findall(piece)
+        if _PLUS.search(piece):
+            return self._all if self._may_be_abroad(piece, groups) else frozenset()
         if _PLAIN.fullmatch(piece):
             return self._possible("".join(groups))
         # What comes last may be an extension.
         found = (self._possible(digits) for digits in accumulate(groups))
         return frozenset().union(*found)
+
+    @staticmethod
+    def _may_be_abroad(piece: str, groups: list[str]) -> bool:
+        """Say whether a piece with a plus may be a number; it is the same in each region."""
+        if not _WITH_PLUS.fullmatch(piece):
+            return True  # the plus stands elsewhere, or there may be an extension
+        return _is_abroad("".join(groups)) is not False
 
     def _possible_regions(self, digits: str) -> frozenset[str]:
         if len(digits) < _FEWEST:
@@ -92,8 +103,11 @@ class _Shape:
 
     def may_be(self, digits: str) -> bool:
         """Say whether these digits may be a number, with all that is dialled before it."""
-        if not self._is_known or self._abroad.match(digits):
-            return True  # it may be of any country
+        if not self._is_known:
+            return True
+        abroad = self._abroad.match(digits)
+        if abroad and digits[abroad.end() : abroad.end() + 1] != "0":
+            return bool(_is_abroad(digits[abroad.end() :]))
         if self._with_prefix.fullmatch(digits):
             return True
         return bool(self._number.fullmatch(digits)) and not self._needs_prefix(digits)
@@ -111,6 +125,30 @@ class _Shape:
         if _library._formatting_rule_has_first_group_only(chosen.national_prefix_formatting_rule):
             return False
         return not re.match(main.national_prefix_for_parsing or "", digits)
+
+
+def _is_abroad(digits: str) -> bool | None:
+    """Say whether digits are a country's code and a number of it; `None` if the code is of none."""
+    for length in range(1, min(_LONGEST_COUNTRY_CODE, len(digits)) + 1):
+        number = _number_abroad(int(digits[:length]))
+        if number is not None:
+            return number.fullmatch(digits, length) is not None
+    return None
+
+
+@cache
+def _number_abroad(country_code: int) -> re.Pattern[str] | None:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code)
+    if regions is None:
+        return None
+    told = [_metadata_of_code(country_code, region) for region in regions]
+    main = told[0]
+    if main is None or main.national_prefix_transform_rule:
+        return _ANY
+    patterns = dict.fromkeys(pattern for metadata in told for pattern in _patterns(metadata))
+    prefix = main.national_prefix_for_parsing
+    before = f"(?:{prefix}){{0,2}}" if prefix else ""
+    return re.compile(f"{before}(?:{'|'.join(patterns)})")
 
 
 def _before(metadata: Any) -> str:
