@@ -140,7 +140,7 @@ def test_a_value_that_is_nowhere_is_told_so(home):
     """Exit status 1, and a sentence that says what was asked."""
     result = run(home, "pseudonym", "-", given="nobody@example.com\n")
     assert result.return_value == 1
-    assert "0 events of 0 sessions" in result.output
+    assert "found in 0 events, 0 sessions" in result.output
 
 
 def test_the_question_is_in_the_record_and_the_value_is_not(home):

@@ -68,6 +68,16 @@ def test_each_finding_is_explained(tmp_path, policy):
     assert "policy acme/1 sha256:" in result.stderr
 
 
+def test_what_no_rule_is_about_is_told_to_stay(tmp_path):
+    """The model finds days as well; the default policy leaves them."""
+    content = "The meeting is on 3 May 2026, see https://example.com/a."
+    result = run(tmp_path, "--explain", "--format", "jsonl", content=content)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["entity_type"], row["action"], row["decided_by"]) for row in rows] == [
+        ("DATE_TIME", "stays", "no rule")
+    ]
+
+
 def test_values_are_shown_where_they_are_asked_for(tmp_path):
     """Each row is about the characters that it names."""
     result = run(tmp_path, "--explain", "--show-values", "--format", "jsonl")

@@ -114,6 +114,27 @@ def test_a_value_on_the_allow_list_is_kept_and_counted(allow):
     assert [action for _, action in result.findings] == ["keep"]
 
 
+def test_what_is_within_an_allowed_value_is_allowed_with_it():
+    """The name in an address that is nobody's; a secret in it is none of that."""
+
+    class FindsParts(FindsMail):
+        def analyze(self, text, language, **options):
+            whole = super().analyze(text, language, **options)
+            start, end = whole[0].start, whole[0].end
+            name, secret = Finding(start, start + 3), Finding(end - 4, end)
+            name.entity_type, name.score = "PERSON", 0.6
+            secret.entity_type = "API_KEY"
+            return [*whole, name, secret]
+
+    rules_of = policy(
+        entities={"EMAIL_ADDRESS": {}, "PERSON": {}, "API_KEY": {"action": "mask"}},
+        allow={"values": [MAIL]},
+    )
+    looks = TextFinder(FindsParts(), None, entity_types=("EMAIL_ADDRESS",), lowest_score=0.4)
+    result = TextRedactor(looks, KEY).redact(f"to {MAIL}", rules_of.rules("w", "messages"))
+    assert result.text == f"to {MAIL.removesuffix('.com')}‹API_KEY:masked›"
+
+
 def test_a_pattern_that_fits_a_part_of_a_value_allows_nothing():
     """The whole value has to match: else a pattern for one host would keep another's."""
     assert MAIL not in redacted(policy(allow={"patterns": ["example"]})).text

@@ -136,8 +136,8 @@ def pseudonym(
     events = len({row[3] for row in rows})
     sessions = len({row[2] for row in rows})
     click.echo(
-        f"{events:,} events of {sessions:,} sessions have it; asked for {len(tokens)} tokens under "
-        f"{len({token.split(':')[1] for token in tokens})} keys",
+        f"found in {events:,} events, {sessions:,} sessions; asked for {len(tokens)} tokens, "
+        f"keys: {', '.join(sorted({token.split(':')[1] for token in tokens}))}",
         err=not is_table,
     )
     return 0 if rows else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from locard.redaction.detection_settings import DEFAULT_DETECTION, DetectionSettings
 from locard.redaction.keeping import KeepingRedactor, VaultSettings
@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 
+_EXAMPLE: Final = "Mia, phone 079 555 12 34, bank GB29NWBK60161331926819, http://a.ch/?q=a%40b.ch"
+
+
 def presidio_redactor(
     pseudonymizer: Pseudonymizer,
     policy: RedactionPolicy,
@@ -76,6 +79,8 @@ def presidio_redactor(
     found = detection(settings)
     originals: dict[str, str] | None = {} if vault else None
     texts = TextRedactor(found.finder(policy), pseudonymizer, originals)
+    # What is loaded at its first use is loaded now, before the first event has to wait for it.
+    texts.redact(_EXAMPLE, policy.rules(None, "result"))
     redactor = Redactor(
         texts, policy, key_id=pseudonymizer.key_id, engine=found.engine, model=found.model
     )

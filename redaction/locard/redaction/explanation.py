@@ -104,7 +104,9 @@ class Explanation:
     def _explained(self, span: Span, action: str | None, rules: Rules, text: str) -> Explained:
         decided_by = rules.decided_by.get(span.entity_type, "")
         if action is None and action_of(span, rules, text) is None:
-            action, decided_by = "stays", f"threshold {rules.thresholds[span.entity_type]:g}"
+            action = "stays"
+            threshold = rules.thresholds.get(span.entity_type)
+            decided_by = "no rule" if threshold is None else f"threshold {threshold:g}"
         elif action is None:
             action, decided_by = "within", ""
         elif action == "keep" and rules.allow.allows(value_of(span, text)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from locard.redaction.findings import FORGED_TOKEN, TextFinder
 from locard.redaction.policy import Rules
 from locard.redaction.pseudonyms import Pseudonymizer
+from locard.redaction.secret_names import SECRET_TYPES
 from locard.redaction.spans import Span, disjoint, whole
 from locard.schema import Action
 
@@ -50,7 +51,7 @@ class TextRedactor:
             elif action:
                 replaced.append(whole(span, text))
         pieces, position = [], 0
-        for span in disjoint(replaced):
+        for span in disjoint(_not_allowed(replaced, findings, rules, text)):
             action = rules.actions.get(span.entity_type, "tokenise")
             findings.append((span, action))
             if action == "drop":
@@ -67,6 +68,29 @@ class TextRedactor:
         if self._originals is not None:
             self._originals.setdefault(token, value)
         return token
+
+
+def _not_allowed(
+    replaced: list[Span], findings: list[tuple[Span, Action]], rules: Rules, text: str
+) -> list[Span]:
+    """Return the spans without those within a value that is allowed, unless they are surer.
+
+    The name in an address that is nobody's is nobody's. A secret is never allowed along.
+    """
+    allowed = [
+        span
+        for span, action in findings
+        if action == "keep" and rules.allow.allows(value_of(span, text))
+    ]
+    return [
+        span
+        for span in replaced
+        if span.entity_type in SECRET_TYPES
+        or not any(
+            one.start <= span.start and span.end <= one.end and span.score <= one.score
+            for one in allowed
+        )
+    ]
 
 
 def value_of(span: Span, text: str) -> str:
