@@ -168,6 +168,7 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
                 write_plan(answer.rows, stream)
             else:
                 write_rows(answer.columns, answer.rows, format_name, stream, width=width)
+            stream.flush()  # the next statement may take long, and this answer is there
     return 0
 
 
