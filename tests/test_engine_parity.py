@@ -15,11 +15,11 @@ from presidio_analyzer import (
     PatternRecognizer,
     RecognizerResult,
 )
-from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+from presidio_analyzer.predefined_recognizers import PhoneRecognizer, UrlRecognizer
 
 from corpora import AGENTDOJO, AIRLINE, CORPORA, needs_corpora, runs
 from locard.redaction.analyzer import LANGUAGE, blank_engine, offline_analyzer
-from locard.redaction.engine import FastAnalyzer, gate
+from locard.redaction.engine import FastAnalyzer, gate, url
 from locard.redaction.engine.context import LowerCaseTokens
 from locard.redaction.engine.phone import PhoneSearch
 
@@ -188,6 +188,16 @@ DOMAINS = st.sampled_from([".com", ".co.uk", ".comx", ".c", ".museum", "www.", "
 def test_addresses_of_pages_and_mail_are_presidios(both, parts):
     """Aimed at the two patterns that are rewritten, quoted ones among them."""
     both.same("".join(parts), entities=["URL", "EMAIL_ADDRESS"])
+
+
+def test_every_top_level_domain_ends_an_address_where_presidio_ends_it():
+    """Each of them, whole, cut by a letter, and with letters behind it, as in `a.com.They`."""
+    (expression,) = (p.regex for p in UrlRecognizer().patterns if url.is_known(p.regex))
+    search = url.UrlSearch(expression)
+    plain = regex.compile(expression, regex.I | regex.M | regex.S)
+    for domain in sorted(set(url._domains(expression))):
+        text = f"x.a.{domain} a.{domain}y a.{domain[:-1]} a.{domain}/p b.com.{domain[:3]}ey"
+        assert list(search.spans(text)) == [match.span() for match in plain.finditer(text)]
 
 
 REGIONS = PhoneRecognizer().supported_regions

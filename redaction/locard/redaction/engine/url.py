@@ -86,7 +86,7 @@ def _branch(names: list[str]) -> str:
         # No name is the beginning of another that comes later, so a longer one is tried first.
         inner = _branch([rest for rest in rests if rest])
         parts.append(
-            regex.escape(head) + (inner if "" not in rests or not inner else f"{inner}?")
+            regex.escape(head) + (inner if "" not in rests or not inner else f"(?:{inner})?")
             if len(rests) > 1 or rests[0]
             else regex.escape(head)
         )
