@@ -27,7 +27,7 @@ class Tally:
     missed: Counter[str] = field(default_factory=Counter)
 
     def precision(self, entity_type: str = ALL) -> float:
-        """Return the share of what was found that is right; 1 where nothing was found."""
+        """Return the share of what was found that is right; 0 where nothing was found."""
         return self.right[entity_type] / (self.right[entity_type] + self.vain[entity_type] or 1)
 
     def recall(self, entity_type: str = ALL) -> float:

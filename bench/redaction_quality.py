@@ -26,20 +26,18 @@ of distinct texts: there are few people in it, so most of them should not be the
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from bench.corpora import CORPORA, rows
 from bench.matching import Labelled, Tally, by_characters, by_spans, is_covered
 from bench.reporting import Report
 
 Find = Callable[[str, tuple[str, ...]], list[Labelled]]
 
-_CORPORA: Final = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 _NAMES_OF_LABELS: Final = {"GPE": "LOCATION", "STREET_ADDRESS": "LOCATION", "DOMAIN_NAME": "URL"}
 _OF_NAMES: Final = ("PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_OF_BIRTH", "TITLE", "AGE")
 _QUICK_SHARE: Final = 8
@@ -95,15 +93,10 @@ def _disjoint(find: Callable[[str, tuple[str, ...]], Iterable[Any]]) -> Find:
     return found
 
 
-def _rows(path: Path, every: int) -> list[Any]:
-    with gzip.open(path) as file:
-        return [json.loads(line) for line in file][::every]
-
-
-def _short_texts(report: Report, rows: list[Any], side: str, find: Find) -> None:
+def _short_texts(report: Report, texts: list[Any], side: str, find: Find) -> None:
     """Report precision and recall on short texts with labels, by entity and for all."""
     tallies = {"characters": Tally(), "spans": Tally(), "spans, untyped": Tally()}
-    for row in rows:
+    for row in texts:
         text = row["text"]
         labels = [
             Labelled(
@@ -158,11 +151,11 @@ def _leaves(value: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _airline(report: Report, folder: Path, side: str, find: Find, every: int) -> None:
     """Report the recall of personal data that certainly occurs in the runs."""
-    known = {row["run_id"]: row["pii"] for row in _rows(folder / "airline-dev-pii.jsonl.gz", 1)}
+    known = {row["run_id"]: row["pii"] for row in rows(folder / "airline-dev-pii.jsonl.gz")}
     total: Counter[str] = Counter()
     hit: Counter[str] = Counter()
     remembered: dict[tuple[str, tuple[str, ...]], list[Labelled]] = {}
-    for run in _rows(folder / "airline-dev.jsonl.gz", every):
+    for run in rows(folder / "airline-dev.jsonl.gz")[::every]:
         for text, context in _leaves(run["messages"]):
             places = [(item, at) for item in known[run["run_id"]] for at in _places(text, item)]
             if not places:
@@ -193,7 +186,7 @@ def _places(text: str, item: dict[str, str]) -> Iterator[int]:
 
 def _traffic(report: Report, path: Path, name: str, find: Find, every: int) -> None:
     """Report how much is found in agents' traffic, where there is little to find."""
-    texts = dict.fromkeys(leaf for run in _rows(path, every) for leaf in _leaves(run["messages"]))
+    texts = dict.fromkeys(leaf for run in rows(path)[::every] for leaf in _leaves(run["messages"]))
     found = Counter(f.entity_type for text, context in texts for f in find(text, context))
     characters = sum(len(text) for text, _ in texts)
     for entity_type in _OF_NAMES:
@@ -205,7 +198,7 @@ def main() -> None:
     """Run all parts; a part whose corpus is missing is told on stderr and left out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="an eighth of the long runs")
-    parser.add_argument("--corpora", type=Path, default=_CORPORA)
+    parser.add_argument("--corpora", type=Path, default=CORPORA)
     arguments = parser.parse_args()
     report = Report("redaction-quality")
     folder: Path = arguments.corpora
@@ -215,7 +208,7 @@ def main() -> None:
     sides = {"presidio": _presidio(), "locard": _locard()}
     for side, find in sides.items():
         for path in sorted((folder / "pii").glob("*.jsonl.gz")):
-            _short_texts(report, _rows(path, 1), side, find)
+            _short_texts(report, rows(path), side, find)
         _airline(report, folder / "tau", side, find, every)
     _traffic(
         report, folder / "agentdojo" / "runs-dev.jsonl.gz", "agentdojo", sides["locard"], every

@@ -13,10 +13,11 @@ import pytest
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 AGENTDOJO = CORPORA / "agentdojo" / "runs-dev.jsonl.gz"
 AIRLINE = CORPORA / "tau" / "airline-dev.jsonl.gz"
+SHORT_TEXTS = CORPORA / "pii" / "presidio-synth-dev.jsonl.gz"
 
 needs_corpora = pytest.mark.skipif(
-    not (AGENTDOJO.exists() and AIRLINE.exists()),
-    reason="the corpora of real agent runs are not beside the checkout, in ../shared/corpora",
+    not (AGENTDOJO.exists() and AIRLINE.exists() and SHORT_TEXTS.exists()),
+    reason="the corpora are not beside the checkout, in ../shared/corpora",
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import phonenumbers
 import pytest
 import regex
+from bench.corpora import texts_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from presidio_analyzer import (
@@ -17,9 +19,9 @@ from presidio_analyzer import (
 )
 from presidio_analyzer.predefined_recognizers import PhoneRecognizer, UrlRecognizer
 
-from corpora import AGENTDOJO, AIRLINE, CORPORA, needs_corpora, runs
+from corpora import AGENTDOJO, AIRLINE, SHORT_TEXTS, needs_corpora, runs
 from locard.redaction.analyzer import LANGUAGE, blank_engine, offline_analyzer
-from locard.redaction.engine import FastAnalyzer, gate, url
+from locard.redaction.engine import FastAnalyzer, gate, patterns, url
 from locard.redaction.engine.context import LowerCaseTokens
 from locard.redaction.engine.phone import PhoneSearch
 
@@ -55,25 +57,14 @@ def both():
     return Both()
 
 
-def _texts(value):
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
 @pytest.mark.corpora
 @needs_corpora
 def test_findings_in_the_corpora_are_presidios(both):
     """A sample of what agents read and wrote, and of short texts full of personal data."""
     agents = dict.fromkeys(
-        text for path in (AGENTDOJO, AIRLINE) for run in runs(path) for text in _texts(run)
+        text for path in (AGENTDOJO, AIRLINE) for run in runs(path) for text in texts_of(run)
     )
-    short = [row["text"] for row in runs(CORPORA / "pii" / "presidio-synth-dev.jsonl.gz")]
+    short = [row["text"] for row in runs(SHORT_TEXTS)]
     sample = (
         random.Random(7).sample(  # noqa: S311 - a fixed choice
             list(agents), 600
@@ -260,10 +251,9 @@ def test_plain_letters_are_one_token(letters):
     assert chunk.are_keys == tuple(says)
 
 
-def _pipeline(made=[]):  # noqa: B006 - made once
-    if not made:
-        made.append(blank_engine().nlp[LANGUAGE])
-    return made[0]
+@cache
+def _pipeline():
+    return blank_engine().nlp[LANGUAGE]
 
 
 class _OwnWay(LocalRecognizer):
@@ -344,3 +334,12 @@ def test_an_engine_that_we_do_not_know_is_asked_itself(both):
     assert all(result.analysis_explanation for result in explained)
     unknown = FastAnalyzer(both.presidio, has_lower_case_lemmas=False)
     assert told(unknown.analyze(text, LANGUAGE)) == told(both.presidio.analyze(text, LANGUAGE))
+
+
+def test_a_pattern_that_takes_too_long_is_told_and_finds_nothing_by_half(monkeypatch):
+    """Presidio would drop its findings; here nobody knows them, so the event has to fail."""
+    monkeypatch.setattr(patterns, "MOST_SECONDS", 1e-6)
+    recognizer = _pattern("SLOW", r"(?:a|aa|aaa)+(?=!)\B\b")
+    search = patterns.PatternSearch(recognizer, recognizer.patterns[0])
+    with pytest.raises(patterns.TooSlow):
+        list(search.matches("a" * 5_000, None))

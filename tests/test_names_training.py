@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 
 import pytest
@@ -13,12 +11,11 @@ from redaction.training.source import read_lists
 from redaction.training.train import Trainer
 from redaction.training.writer import read_templates
 
-from corpora import CORPORA
+from corpora import SHORT_TEXTS, needs_corpora, runs
 from locard.redaction.names.labels import LABELS
 from locard.redaction.names.model import FILE, Model
 from locard.redaction.names.tokens import tokens_of
 
-SHORT_TEXTS = CORPORA / "pii" / "presidio-synth-dev.jsonl.gz"
 _WORDS_ALIKE = 5
 _SAMPLES = 6000
 
@@ -78,7 +75,7 @@ def test_part_of_the_names_is_unknown_in_training():
 
 
 @pytest.mark.corpora
-@pytest.mark.skipif(not SHORT_TEXTS.exists(), reason="the labelled short texts are not here")
+@needs_corpora
 def test_no_phrase_of_the_measuring_texts_is_trained_on():
     """Five words in a row, labelled values aside, would be tuning to what measures the model."""
     ours: set[tuple[str, ...]] = set()
@@ -86,15 +83,13 @@ def test_no_phrase_of_the_measuring_texts_is_trained_on():
     for _ in range(_SAMPLES):
         ours |= _phrases(samples.sample().text)
     theirs: set[tuple[str, ...]] = set()
-    with gzip.open(SHORT_TEXTS) as file:
-        for line in file:
-            row = json.loads(line)
-            text = list(row["text"])
-            for span in row["spans"]:
-                start, end = span["start_position"], span["end_position"]
-                text[start:end] = "\0" * (end - start)
-            for part in "".join(text).split("\0"):
-                theirs |= _phrases(part)
+    for row in runs(SHORT_TEXTS):
+        text = list(row["text"])
+        for span in row["spans"]:
+            start, end = span["start_position"], span["end_position"]
+            text[start:end] = "\0" * (end - start)
+        for part in "".join(text).split("\0"):
+            theirs |= _phrases(part)
     assert len(theirs) > 400
     assert ours & theirs == set()
 

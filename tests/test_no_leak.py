@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from corpora import AIRLINE, CORPORA, needs_corpora, runs
+from corpora import AIRLINE, SHORT_TEXTS, needs_corpora, runs
 from locard.redaction import TOKEN
 
 pytestmark = [pytest.mark.corpora, needs_corpora]
-SHORT_TEXTS = CORPORA / "pii" / "presidio-synth-dev.jsonl.gz"
 LABELS = AIRLINE.with_name("airline-dev-pii.jsonl.gz")
 # What has a form, and on the airline's runs what a key or the words before it announce.
 NEVER_LEFT = {

@@ -161,11 +161,11 @@ def test_the_question_is_in_the_record_and_the_value_is_not(home):
     assert row["principal"].startswith("os:")
     assert row["row_count"] == 2
     assert row["purpose"] == "fraud review"
-    assert KEY_OF(home).token("IBAN_CODE", ACCOUNT).strip("‹›") in row["told"]
+    assert first_key(home).token("IBAN_CODE", ACCOUNT).strip("‹›") in row["told"]
     assert ACCOUNT not in told.stdout
 
 
-def KEY_OF(home):  # noqa: N802 - a constant of the home
+def first_key(home):
     """Return the first key of this home."""
     return Keyring(home / "keys").pseudonymizers()[-1]
 
@@ -177,7 +177,7 @@ def test_keys_are_listed_without_any_of_them(home):
 
     assert rows[0]["state"] == "in use"
     assert {row["key_id"] for row in rows} >= {"k1"}
-    assert KEY_OF(home).key.hex() not in listed.output
+    assert first_key(home).key.hex() not in listed.output
 
 
 def test_a_rotation_is_in_the_record(home):

@@ -11,6 +11,7 @@ import click
 from locard.cli.assembly import log_writer, redaction_policy
 from locard.cli.questions import format_options, inert_stdout
 from locard.cli.settings import Settings
+from locard.cli.trail import note_access
 from locard.schema import CannotContinue
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def list_(settings: Settings, format_name: Format, width: int | None) -> int:
         )
         for one in ring.pseudonymizers()
     ]
-    width = width or terminal_width(sys.stdout)
-    write_rows(("key_id", "state", "created_at"), rows, format_name, sys.stdout, width=width)
+    stream = inert_stdout()
+    width = width or terminal_width(stream)
+    write_rows(("key_id", "state", "created_at"), rows, format_name, stream, width=width)
     return 0
 
 
@@ -94,8 +96,6 @@ def pseudonym(
     With `-` the value is read from standard input, so that no history of a shell has it. Exit
     status 1 if it is found nowhere.
     """
-    from locard.ingest.access import access_record
-    from locard.ingest.operators import operator
     from locard.query import (
         OCCURRENCE_COLUMNS,
         connect,
@@ -113,16 +113,14 @@ def pseudonym(
     tokens = tokens_of(value, Keyring(settings.home / "keys").pseudonymizers(), types)
     with connect(settings.lake_path) as connection:
         rows = find_occurrences(connection, tokens)
-    record = access_record(
+    note_access(
+        settings,
         "pseudonym_asked",
-        operator(),
         row_count=len(rows),
         case_id=case_id,
         purpose=purpose,
         told={"asked_for": [token.strip("‹›") for token in sorted(tokens)]},
     )
-    with log_writer(settings) as log:  # before the answer goes out
-        log.append([record])
     stream = inert_stdout()
     is_table = format_name == "table"
     if rows or not is_table:

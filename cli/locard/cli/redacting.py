@@ -41,9 +41,7 @@ _LARGEST: Final = 64 * 1024 * 1024
 
 
 @click.command()
-@click.argument(
-    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
-)
+@click.argument("file", type=_FILE)
 @click.option("--explain", is_flag=True, help="List the findings and why, instead of the result.")
 @click.option("--show-values", is_flag=True, help="With --explain: also what was found, in plain.")
 @click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from locard.cli.assembly import log_writer
 from locard.cli.questions import format_options, inert_stdout
 from locard.cli.settings import Settings
+from locard.cli.trail import note_access
 from locard.schema import CannotContinue, JsonValue
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ def open_(
 
     Exit status 1 if nothing is kept for it.
     """
-    from locard.ingest.access import access_record
-    from locard.ingest.operators import operator
     from locard.query import terminal_width, write_rows
     from locard.redaction import Keyring, Vault
 
@@ -51,9 +49,9 @@ def open_(
     _require(settings)
     key = Keyring(settings.home / "keys").vault_private_key()
     originals = Vault(settings.vault_path).open(session_id, key, token)
-    record = access_record(
+    note_access(
+        settings,
         "vault_opened",
-        operator(),
         row_count=len(originals),
         case_id=case_id,
         purpose=reason,
@@ -62,10 +60,8 @@ def open_(
             "opened": [original.token.strip("‹›") for original in originals],
         },
     )
-    with log_writer(settings) as log:  # before the answer goes out
-        log.append([record])
     stream = inert_stdout()
-    width = width or terminal_width(sys.stdout)
+    width = width or terminal_width(stream)
     write_rows(("token", "value"), originals, format_name, stream, width=width)
     return 0 if originals else 1
 

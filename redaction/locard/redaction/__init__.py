@@ -77,16 +77,14 @@ def presidio_redactor(
     from locard.redaction.text import TextRedactor
 
     found = detection(settings)
-    originals: dict[str, str] | None = {} if vault else None
-    texts = TextRedactor(found.finder(policy), pseudonymizer, originals)
+    originals: dict[str, str] = {}
+    texts = TextRedactor(found.finder(policy), pseudonymizer, originals if vault else None)
     # What is loaded at its first use is loaded now, before the first event has to wait for it.
     texts.redact(_EXAMPLE, policy.rules(None, "result"))
     redactor = Redactor(
         texts, policy, key_id=pseudonymizer.key_id, engine=found.engine, model=found.model
     )
-    if vault is None or originals is None:
-        return redactor
-    return KeepingRedactor(redactor, originals, vault)
+    return KeepingRedactor(redactor, originals, vault) if vault else redactor
 
 
 def dry_run(

@@ -12,7 +12,7 @@ from typing import Final
 import yaml
 from presidio_analyzer import AnalyzerEngine
 
-from locard.redaction.analyzer import LANGUAGE, Analyzer, blank_engine, offline_analyzer
+from locard.redaction.analyzer import LANGUAGE, Analyzer, offline_analyzer
 from locard.redaction.detection_settings import BUILT_IN, NONE, DetectionSettings
 from locard.redaction.engine import FastAnalyzer
 from locard.redaction.findings import TextFinder
@@ -47,8 +47,11 @@ class Detection:
     analyzed_types: frozenset[str]
     telling_words: frozenset[str]
 
-    def finder(self, policy: RedactionPolicy) -> TextFinder:
+    def finder(self, policy: RedactionPolicy, lowest_score: float | None = None) -> TextFinder:
         """Return what finds everything that a policy is concerned with.
+
+        Args:
+            lowest_score: from which on things are found; default: the lowest that counts.
 
         Raises:
             CannotContinue: it names what nobody looks for, and so would promise too much.
@@ -64,7 +67,7 @@ class Detection:
             self.analyzer,
             self.names,
             entity_types=tuple(e for e in policy.entity_types if e in self.analyzed_types),
-            lowest_score=policy.lowest_threshold,
+            lowest_score=policy.lowest_threshold if lowest_score is None else lowest_score,
             telling_words=self.telling_words,
         )
 
@@ -100,10 +103,12 @@ class ChosenNames:
         self._finder = default_finder()
 
     def find(self, text: str, context: tuple[str, ...] = ()) -> Iterable[Span]:
+        """Return findings of these types; see `NameFinder.find`."""
         found = self._finder.find(text, context)
         return [span for span in found if span.entity_type in self.entity_types]
 
     def find_by_key(self, text: str, context: tuple[str, ...]) -> Iterable[Span]:
+        """Return findings of these types; see `NameFinder.find_by_key`."""
         found = self._finder.find_by_key(text, context)
         return [span for span in found if span.entity_type in self.entity_types]
 
@@ -111,13 +116,13 @@ class ChosenNames:
 def _engine(model: str) -> AnalyzerEngine:
     framework, _, name = model.partition(":")
     if model in (BUILT_IN, NONE):
-        return offline_analyzer(blank_engine())
+        return offline_analyzer()
     if framework == "spacy" and name:
         return offline_analyzer(spacy_engine(name))
     if model.endswith((".yaml", ".yml")):
         return offline_analyzer(engine_of_file(Path(model)))
     if framework == "gliner" and name:
-        engine = offline_analyzer(blank_engine())
+        engine = offline_analyzer()
         engine.registry.add_recognizer(gliner_recognizer(name))
         return engine
     raise CannotContinue(
@@ -138,8 +143,7 @@ def _model_name(model: str) -> str | None:
     if model == BUILT_IN:
         return MODEL_NAME
     if model.endswith((".yaml", ".yml")):
-        digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]
-        model = f"{Path(model).name}/{digest}"
+        model = f"{Path(model).name}/{_short_digest(Path(model).read_bytes())}"
     return f"{model} {MODEL_NAME}"
 
 
@@ -160,4 +164,9 @@ def _add_recognizers(engine: AnalyzerEngine, file: Path) -> str:
             f"the recognizers {file} are refused ({type(error).__name__}: {error}); the form is "
             "that of Presidio's `add_recognizers_from_yaml`"
         ) from error
+    return _short_digest(data)
+
+
+def _short_digest(data: bytes) -> str:
+    """Return enough to tell one file from another that somebody has used."""
     return hashlib.sha256(data).hexdigest()[:12]

@@ -11,8 +11,7 @@ from locard.redaction.policy import RedactionPolicy, Rules
 from locard.redaction.pseudonyms import Pseudonymizer
 from locard.redaction.spans import Span
 from locard.redaction.text import RedactedText, TextRedactor, action_of, value_of
-from locard.redaction.walk import Walk
-from locard.schema import EVENT_TYPE_OF_KIND, EventCore, content_fields
+from locard.redaction.walk import Walk, with_content
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Explanation:
     ) -> None:
         self._policy = policy
         # Also what does not count by the policy is found, to tell that it does not.
-        self._finder = detection.finder(policy.counting_everything())
+        self._finder = detection.finder(policy, lowest_score=0.0)
         self._texts = TextRedactor(self._finder, pseudonymizer)
         self._path: list[str | int] = []
         self.rows: list[Explained] = []
@@ -67,14 +66,8 @@ class Explanation:
         Args:
             number: tells in `where` which event it was.
         """
-        redacted = {**event, "body": dict(event["body"])}
-        event_type = EVENT_TYPE_OF_KIND[event["kind"]]
-        for holder, model in ((redacted, EventCore), (redacted["body"], event_type.body_type())):
-            for name in content_fields(model):
-                if name in holder:
-                    workflow_id = event.get("workflow_id")
-                    holder[name] = self.value(holder[name], workflow_id, name, number)
-        return redacted
+        workflow_id = event.get("workflow_id")
+        return with_content(event, lambda name, value: self.value(value, workflow_id, name, number))
 
     def value(
         self, value: Any, workflow_id: str | None, content_field: str, number: int | None = None
@@ -82,9 +75,7 @@ class Explanation:
         """Return a text or JSON value as it would be stored in a content field; adds to `rows`."""
         walk = Walk(self, self._policy.rules(workflow_id, content_field), self._path)
         self._path[:] = [content_field] if number is None else [number, content_field]
-        is_messages = content_field == "messages" and number is not None
-        visit = walk.messages if is_messages else walk.value
-        return visit(value)
+        return walk.value(value) if number is None else walk.content(content_field, value)
 
     def redact(self, text: str, rules: Rules, context: tuple[str, ...] = ()) -> RedactedText:
         """Return what takes the place of a text, and explain it; for `Walk`."""

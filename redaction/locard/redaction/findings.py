@@ -25,7 +25,7 @@ _REMEMBERED_TEXTS: Final = 4096
 _LONGEST_REMEMBERED: Final = 20_000  # characters
 
 
-class NameFinder(Protocol):
+class Names(Protocol):
     """What finds names, also in a text that has nothing around it but a key."""
 
     def find(self, text: str, context: tuple[str, ...] = ()) -> Iterable[Span]:
@@ -55,7 +55,7 @@ class TextFinder:
     def __init__(
         self,
         analyzer: Analyzer,
-        names: NameFinder | None,
+        names: Names | None,
         *,
         entity_types: tuple[str, ...],
         lowest_score: float,

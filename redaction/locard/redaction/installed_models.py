@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import spacy
+import yaml
 from presidio_analyzer.nlp_engine import (
     NlpEngine,
     NlpEngineProvider,
@@ -54,8 +55,6 @@ def engine_of_file(file: Path) -> NlpEngine:
     Raises:
         CannotContinue: it cannot be read, or its model is not on this machine.
     """
-    import yaml
-
     return _loaded(str(file), lambda: _created(**yaml.safe_load(file.read_bytes())))
 
 

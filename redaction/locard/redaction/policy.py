@@ -165,14 +165,6 @@ class RedactionPolicy(_Rule):
         thresholds += [exception.threshold for exception in self.exceptions]
         return min(self.threshold, *(t for t in thresholds if t is not None), 1.0)
 
-    def counting_everything(self) -> RedactionPolicy:
-        """Return this policy with each finding counting, however low its score."""
-        entities = {
-            name: rule.model_copy(update={"threshold": None})
-            for name, rule in self.entities.items()
-        }
-        return self.model_copy(update={"threshold": 0.0, "entities": entities})
-
     def rules(self, workflow_id: str | None, content_field: str) -> Rules:
         """Return what applies to one content field of an event of one workflow."""
         actions = {name: rule.action for name, rule in self.entities.items()}

@@ -11,15 +11,8 @@ from typing import Any, Final
 from locard.redaction.policy import RedactionPolicy
 from locard.redaction.spans import Span
 from locard.redaction.text import TextRedactor
-from locard.redaction.walk import Walk
-from locard.schema import (
-    EVENT_TYPE_OF_KIND,
-    Action,
-    EventCore,
-    Finding,
-    RedactionRecord,
-    content_fields,
-)
+from locard.redaction.walk import Walk, with_content
+from locard.schema import Action, Finding, RedactionRecord
 
 _REMEMBERED_RULES: Final = 1024  # pairs of a workflow and a content field
 
@@ -60,17 +53,16 @@ class Redactor:
             event: the JSON object of a valid event, as `event_object` makes it.
         """
         began = time.perf_counter()
-        redacted = {**event, "body": dict(event["body"])}
         found: dict[str, tuple[Finding, ...]] = {}
-        event_type = EVENT_TYPE_OF_KIND[event["kind"]]
-        for holder, model in ((redacted, EventCore), (redacted["body"], event_type.body_type())):
-            for name in content_fields(model):
-                if name in holder:
-                    walk = Walk(self._texts, self._rules(event.get("workflow_id"), name))
-                    visit = walk.messages if name == "messages" else walk.value
-                    holder[name] = visit(holder[name])
-                    if walk.found:
-                        found[name] = _findings(walk.found)
+
+        def walked(name: str, value: Any) -> Any:
+            walk = Walk(self._texts, self._rules(event.get("workflow_id"), name))
+            result = walk.content(name, value)
+            if walk.found:
+                found[name] = _findings(walk.found)
+            return result
+
+        redacted = with_content(event, walked)
         has_token = any(f.action == "tokenise" for findings in found.values() for f in findings)
         return redacted, self._record(
             key_id=self._key_id if has_token else None,

@@ -11,7 +11,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -52,7 +51,7 @@ class Vault:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._is_known = lru_cache(_REMEMBERED)(lambda *_: [False])
+        self._known: set[tuple[str, str]] = set()
 
     def put(self, session_id: str, originals: Mapping[str, str], key: X25519PublicKey) -> None:
         """Keep what tokens of a session stand for; durable on return. What is there stays.
@@ -60,8 +59,7 @@ class Vault:
         Raises:
             CannotContinue: it cannot be written.
         """
-        marks = {token: self._is_known(session_id, token) for token in originals}
-        new = [token for token, (is_known,) in marks.items() if not is_known]
+        new = [token for token in originals if (session_id, token) not in self._known]
         if not new:
             return
         rows = [
@@ -70,8 +68,9 @@ class Vault:
         ]
         with self._connected() as connection, connection:
             connection.executemany("INSERT OR IGNORE INTO originals VALUES (?, ?, ?)", rows)
-        for token in new:
-            marks[token][0] = True
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        self._known.update((session_id, token) for token in new)
 
     def open(
         self, session_id: str, key: X25519PrivateKey, token: str | None = None

@@ -8,6 +8,7 @@ its value.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from locard.redaction.json_text import json_in, json_parts
@@ -15,7 +16,14 @@ from locard.redaction.policy import Rules
 from locard.redaction.spans import Span
 from locard.redaction.structure import words_of
 from locard.redaction.text import RedactedText
-from locard.schema import KNOWN_PART_TYPES, Action, canonical_bytes
+from locard.schema import (
+    EVENT_TYPE_OF_KIND,
+    KNOWN_PART_TYPES,
+    Action,
+    EventCore,
+    canonical_bytes,
+    content_fields,
+)
 
 _REFERENCE: Final = "same_as"
 _EVENT_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -44,6 +52,10 @@ class Walk:
         self._rules = rules
         self._path = [] if path is None else path
         self.found: list[tuple[Span, Action]] = []
+
+    def content(self, name: str, value: Any) -> Any:
+        """Walk a content field of an event by its name."""
+        return self.messages(value) if name == "messages" else self.value(value)
 
     def messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Walk messages as the schema defines them; below a part everything is payload."""
@@ -117,6 +129,21 @@ class Walk:
                 name += "'"
             result[name] = self._at(key, item, words_of(key))
         return result
+
+
+def with_content(event: Mapping[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """Return an event, a JSON object, with each of its content fields changed.
+
+    Args:
+        change: is given the name of a field and its value, and returns what takes its place.
+    """
+    changed = {**event, "body": dict(event["body"])}
+    event_type = EVENT_TYPE_OF_KIND[event["kind"]]
+    for holder, model in ((changed, EventCore), (changed["body"], event_type.body_type())):
+        for name in content_fields(model):
+            if name in holder:
+                holder[name] = change(name, holder[name])
+    return changed
 
 
 def _is_structure(name: str, value: Any, part: dict[str, Any]) -> bool:

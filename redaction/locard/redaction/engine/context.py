@@ -1,7 +1,7 @@
 """Words around a finding: Presidio's `LemmaContextAwareEnhancer`, without work that tells nothing.
 
-Tokens are made only where a word that matters occurs in the text at all, and once for all findings.
-Each finding then looks up the words before it, where Presidio walks through the tokens for each.
+Tokens are made only where a word that matters occurs in the text at all, and only around a finding,
+where Presidio makes all of them and walks through them for each.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from typing import Any, Final, NamedTuple
 _REMEMBERED_WORDS: Final = 50_000
 _LONGEST_REMEMBERED: Final = 100  # characters of a chunk without blanks
 _REACH: Final = 100  # characters before and after a finding that are looked at first
-_WIDEST: Final = (
-    4_000  # characters of such a part; beyond, all of the text is made into tokens once
-)
+_WIDEST: Final = 4_000  # characters of that; beyond, all of the text is made into tokens, once
 _BEGIN: Final = re.compile(r"\s(?=\S)")
 _END: Final = re.compile(r"(?<=\S)\s")
 _RUN: Final = re.compile(r"\S+|\s+")

@@ -183,14 +183,15 @@ class _Plan:
         elif isinstance(recognizer, PhoneRecognizer) and kind.analyze is PhoneRecognizer.analyze:
             yield _phones(recognizer), PHONE_GATE, _CASELESS
         elif _is_email(recognizer):
-            yield _addresses(recognizer), "@", 0
+            search = PatternSearch(recognizer, recognizer.patterns[0])
+            yield _judged(recognizer, EmailSearch(), search), "@", 0
         elif _is_plain(recognizer):
             for pattern in recognizer.patterns:
                 search = PatternSearch(recognizer, pattern)
                 finder = _matches(recognizer, search)
                 if url.is_known(pattern.regex):
-                    finder = _pages(recognizer, pattern)
-                yield finder, search.gate if search.is_gated else None, search.flags
+                    finder = _judged(recognizer, url.UrlSearch(pattern.regex), search)
+                yield finder, search.gate, search.flags
         else:
             yield self._as_it_is(recognizer), *_gate_of(recognizer)
 
@@ -257,8 +258,8 @@ def _phones(recognizer: Any) -> Finder:
     return find
 
 
-def _addresses(recognizer: Any) -> Finder:
-    search, judge = EmailSearch(), PatternSearch(recognizer, recognizer.patterns[0])
+def _judged(recognizer: Any, search: EmailSearch | url.UrlSearch, judge: PatternSearch) -> Finder:
+    """Return what finds the matches of a pattern in a way of its own, scored by the recognizer."""
     entity_type = recognizer.supported_entities[0]
     begin = getattr(recognizer, "address_start", None)
 
@@ -267,18 +268,5 @@ def _addresses(recognizer: Any) -> Finder:
             score = judge.scored(text[start:end])
             if score > 0:
                 yield entity_type, begin(text, start, end) if begin else start, end, score
-
-    return find
-
-
-def _pages(recognizer: Any, pattern: Any) -> Finder:
-    search, judge = url.UrlSearch(pattern.regex), PatternSearch(recognizer, pattern)
-    entity_type = recognizer.supported_entities[0]
-
-    def find(text: str, _: Sequence[int] | None) -> Iterator[tuple[str, int, int, float]]:
-        for start, end in search.spans(text):
-            score = judge.scored(text[start:end])
-            if score > 0:
-                yield entity_type, start, end, score
 
     return find

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import regex
 
-from locard.redaction.engine.gate import can_be_gated, windows
+from locard.redaction.engine.gate import windows
 
 MOST_SECONDS: Final = 10.0  # that one pattern may take for one text
 _WIDEST: Final = 70  # characters of a pattern that is looked for in windows
@@ -36,8 +36,6 @@ class PatternSearch:
         self.flags = int(recognizer.global_regex_flags)
         own = getattr(recognizer, "gate", None)
         self.gate: str = own or pattern.regex
-        self.is_gated = can_be_gated(self.gate, self.flags)
-        self.is_ascii = bool(self.flags & regex.ASCII)
         self._regex = regex.compile(pattern.regex, self.flags)
         self._score = float(pattern.score)
         self._validate = recognizer.validate_result

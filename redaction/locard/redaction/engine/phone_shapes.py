@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Final
 from unicodedata import decimal
 
@@ -90,12 +90,7 @@ class _Shape:
         self._is_known = own is not None and (not rule or rule in _SUFFIXES)
         if not self._is_known:
             return
-        patterns = [
-            pattern
-            for other in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[own.country_code]
-            for pattern in _patterns(_metadata_of(other))
-        ]
-        number = f"(?:{'|'.join(dict.fromkeys(patterns))})"
+        number = _number(own.country_code)
         self._number = re.compile(number)
         self._with_prefix = re.compile(rf"[0-9]*{number}" if rule else f"{_before(own)}{number}")
         self._abroad = re.compile(own.international_prefix or "(?!)")
@@ -141,14 +136,19 @@ def _number_abroad(country_code: int) -> re.Pattern[str] | None:
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code)
     if regions is None:
         return None
-    told = [_metadata_of_code(country_code, region) for region in regions]
-    main = told[0]
+    main = _metadata_of_code(country_code, regions[0])
     if main is None or main.national_prefix_transform_rule:
         return _ANY
-    patterns = dict.fromkeys(pattern for metadata in told for pattern in _patterns(metadata))
     prefix = main.national_prefix_for_parsing
     before = f"(?:{prefix}){{0,2}}" if prefix else ""
-    return re.compile(f"{before}(?:{'|'.join(patterns)})")
+    return re.compile(before + _number(country_code))
+
+
+def _number(country_code: int) -> str:
+    """Return the expression of the numbers of all regions that share a country's code."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[country_code]
+    told = (_patterns(_metadata_of_code(country_code, region)) for region in regions)
+    return f"(?:{'|'.join(dict.fromkeys(chain.from_iterable(told)))})"
 
 
 def _before(metadata: Any) -> str:

@@ -93,8 +93,3 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 def default_finder() -> NameFinder:
     """Return the finder of this process; reading its model takes some 50 ms, once."""
     return NameFinder()
-
-
-def find(text: str, context: Sequence[str] = ()) -> list[Span]:
-    """Return what a text names; see `NameFinder.find`."""
-    return default_finder().find(text, context)
