@@ -238,17 +238,56 @@ def test_any_digits_are_telephones_only_where_the_library_says_so(text):
     assert_same_telephones(text)
 
 
-@given(st.text(st.characters(min_codepoint=65, max_codepoint=122, categories=["L"]), min_size=1))
-@MANY
-def test_plain_letters_are_one_token(letters):
-    """What is not asked of spaCy is what spaCy would say."""
+_LETTERS = st.text(st.characters(min_codepoint=65, max_codepoint=122, categories=["L"]), min_size=1)
+
+
+def assert_same_chunk(text):
+    """One run of characters becomes the tokens, and the key words, that spaCy makes of it."""
     pipeline = _pipeline()
-    made = pipeline(letters)
-    chunk = LowerCaseTokens(pipeline)._chunk(letters)
+    made = pipeline(text)
+    chunk = LowerCaseTokens(pipeline)._chunk(text)
     assert chunk.words == tuple(token.lower_ for token in made)
     assert chunk.ends == tuple(token.idx + len(token) for token in made)
-    says = [not (t.is_stop or t.is_punct) and t.lower_ not in ("be", "-PRON-") for t in made]
+    # A word with a colon is none, but its parts are: `parts_of`.
+    none = ("be", "-PRON-")
+    says = [not (t.is_stop or t.is_punct or ":" in t.text or t.lower_ in none) for t in made]
     assert chunk.are_keys == tuple(says)
+
+
+@given(_LETTERS, st.sampled_from(("", ",", ":", ";", "!", "?", ".")))
+@MANY
+def test_plain_letters_are_one_token(letters, mark):
+    """What is not asked of spaCy is what spaCy would say."""
+    assert_same_chunk(letters + mark)
+
+
+@pytest.mark.parametrize("mark", ["", ",", ":", ";", "!", "?", "."])
+def test_every_exception_of_the_tokenizer_is_asked_of_it(mark):
+    """And every stop word, with each mark that may follow a word."""
+    for word in (*_pipeline().tokenizer.rules, *_pipeline().Defaults.stop_words):
+        if not any(sign.isspace() for sign in word):
+            assert_same_chunk(word + mark)
+
+
+_COLONS = st.text(st.sampled_from("ab_T09:\"'.-(),{}"), min_size=1, max_size=12)
+
+
+@given(st.one_of(_COLONS, st.from_regex(r"\"?[a-z_]+\"?:[0-9]?", fullmatch=True)))
+@MANY
+def test_a_word_with_colons_makes_the_same_words_key_words(chunk):
+    """Presidio takes the parts of such a token for key words, wherever they stand."""
+    pipeline = _pipeline()
+    words = [f"{chunk} x {sign}" for sign in ("the", "-", '"', "_", "T", "0", "(", ".")]
+    for text in words:
+        tokens = LowerCaseTokens(pipeline)
+        ours = tokens.of(text, tokens.parts_of(text))
+        theirs = _key_words(text)
+        assert {ours.words[key] for key in ours.keys} == theirs & set(ours.words)
+
+
+def _key_words(text):
+    made = blank_engine().process_text(text, LANGUAGE)
+    return set(made.keywords)
 
 
 @cache

@@ -14,11 +14,16 @@ from typing import Any, Final, NamedTuple
 
 _REMEMBERED_WORDS: Final = 50_000
 _LONGEST_REMEMBERED: Final = 100  # characters of a chunk without blanks
-_REACH: Final = 100  # characters before and after a finding that are looked at first
+_REACH: Final = 70  # characters before a finding that are looked at first, and half of it after
 _WIDEST: Final = 4_000  # characters of that; beyond, all of the text is made into tokens, once
 _BEGIN: Final = re.compile(r"\s(?=\S)")
 _END: Final = re.compile(r"(?<=\S)\s")
-_RUN: Final = re.compile(r"\S+|\s+")
+# A lone blank between words belongs to the token before it.
+_RUN: Final = re.compile(r"\S+|(?!(?<=\S) \S)\s+")
+# Nothing in such a word is a prefix, suffix or infix to the tokenizer, and the mark is a suffix.
+_WORD: Final = re.compile(r"([A-Za-z]+)([,:;!?]|(?<=[a-z]{2})\.)?")
+# A colon that becomes a token of its own, or only parts with digits, which are key words anyway.
+_NO_PARTS: Final = re.compile(r"\"?[A-Za-z_]+\"?:|(?:[^:]|(?<=[0-9]):(?=[0-9]))*")
 # Their lower case depends on what follows, or has another length: the text tells nothing then.
 _LOWER_CASE_TELLS_NOTHING: Final = ("Σ", "İ")
 
@@ -121,7 +126,7 @@ class ContextText:
         text = self._text
         first = _BEGIN.search(text, max(0, start - reach), start)
         begin = first.end() if first and start > reach else 0
-        last = _END.search(text, min(len(text), start + reach // 3))
+        last = _END.search(text, min(len(text), start + reach // 2))
         return begin, last.start() if last else len(text)
 
 
@@ -180,6 +185,12 @@ class LowerCaseTokens:
             parts: what counts as a key word because it is part of another; see `parts_of`.
         """
         tokens = _Tokens()
+        remembered, made_ends, made_words, keys = (
+            self._remembered,
+            tokens.ends,
+            tokens.words,
+            tokens.keys,
+        )
         for run in _RUN.finditer(text):
             chunk, at = run[0], run.start()
             if chunk[0] == " " and at:
@@ -187,12 +198,19 @@ class LowerCaseTokens:
                 chunk, at = chunk[1:], at + 1
                 if not chunk:
                     continue
-            ends, words, are_keys = self._tokens_of(chunk)
+            look = remembered if len(chunk) <= _LONGEST_REMEMBERED else self._chunk
+            ends, words, are_keys = look(chunk)
+            if len(ends) == 1:
+                if are_keys[0] or words[0] in parts:
+                    keys.append(len(made_ends))
+                made_ends.append(at + ends[0])
+                made_words.append(words[0])
+                continue
             for end, word, is_key in zip(ends, words, are_keys, strict=True):
                 if is_key or word in parts:
-                    tokens.keys.append(len(tokens.ends))
-                tokens.ends.append(at + end)
-                tokens.words.append(word)
+                    keys.append(len(made_ends))
+                made_ends.append(at + end)
+                made_words.append(word)
         return tokens
 
     def parts_of(self, text: str) -> frozenset[str]:
@@ -201,7 +219,7 @@ class LowerCaseTokens:
             return frozenset()
         found: set[str] = set()
         for chunk in text.split():
-            if ":" in chunk:
+            if ":" in chunk and not _NO_PARTS.fullmatch(chunk):
                 remember = len(chunk) <= _LONGEST_REMEMBERED
                 found |= (self._parts_of_chunk if remember else self._parts)(chunk)
         return frozenset(found)
@@ -210,10 +228,13 @@ class LowerCaseTokens:
         return self._remembered(chunk) if len(chunk) <= _LONGEST_REMEMBERED else self._chunk(chunk)
 
     def _chunk(self, chunk: str) -> _Chunk:
-        if chunk.isascii() and chunk.isalpha() and chunk not in self._exceptions:
-            # Nothing in it can be a prefix, suffix or infix.
-            word = chunk.lower()
-            return _Chunk((len(chunk),), (word,), (word not in self._stop_words and word != "be",))
+        plain = _WORD.fullmatch(chunk)
+        if plain and not self._exceptions.intersection((chunk, plain[1])):
+            word, mark = plain[1].lower(), plain[2]
+            is_key = word not in self._stop_words and word != "be"
+            if not mark:
+                return _Chunk((len(chunk),), (word,), (is_key,))
+            return _Chunk((len(word), len(chunk)), (word, mark), (is_key, False))
         made = self._tokenizer(chunk)
         words = tuple(token.lower_ for token in made)
         return _Chunk(

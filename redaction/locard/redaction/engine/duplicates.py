@@ -27,6 +27,9 @@ def without_duplicates(found: Iterable[Found]) -> list[Found]:
     A finding goes where another of its type contains it and has no lower score. Of two that differ
     in the recognizer alone one stays.
     """
+    found = list(found)
+    if len(found) < 2:
+        return [one for one in found if one.score]
     ordered = sorted(found, key=lambda f: (f.entity_type, f.start, -f.end, -f.score, f.recognizer))
     kept: list[Found] = []
     for _, group in groupby(ordered, key=lambda f: f.entity_type):

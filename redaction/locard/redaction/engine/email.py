@@ -19,7 +19,8 @@ _EXPRESSION: Final = (
 _FLAGS: Final = regex.I | regex.M | regex.S
 # Possessive where what follows cannot match what was taken: the same domains, without going back.
 _DOMAIN: Final = regex.compile(r"@\w++(?:-++\w++)*+(?:\.\w++(?:-++\w++)*+)++", _FLAGS)
-_LOCAL: Final = regex.compile(r"[!#$%&'*+\-/=?^_`{|}~\.\w]++@", _FLAGS)
+# Backwards from an `@`.
+_LOCAL: Final = regex.compile(r"(?r)[!#$%&'*+\-/=?^_`{|}~\.\w]++", _FLAGS)
 
 
 def is_known(recognizer: Any) -> bool:
@@ -40,17 +41,14 @@ class EmailSearch:
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield start and end of each match of the pattern, as `finditer` finds them."""
-        position = 0
-        while (local := self._next_local(text, position)) is not None:
-            at = local.end() - 1
+        position = at = 0
+        while (at := text.find("@", at)) >= 0:
             match = None
-            if text[at - 1] != "." and _DOMAIN.match(text, at):
-                match = self._regex.search(text, max(position, local.start()), len(text))
+            local = _LOCAL.match(text, position, at)
+            if local and text[at - 1] != "." and _DOMAIN.match(text, at):
+                match = self._regex.search(text, local.start())
             if match is None or match.start() > at:
-                position = at + 1
+                at = position = at + 1
                 continue
             yield match.span()
-            position = match.end()
-
-    def _next_local(self, text: str, position: int) -> Any:
-        return _LOCAL.search(text, position)
+            at = position = match.end()

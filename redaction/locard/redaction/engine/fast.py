@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -11,7 +11,6 @@ from presidio_analyzer import AnalyzerEngine, EntityRecognizer, PatternRecognize
 from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 from presidio_analyzer.predefined_recognizers import (
     EmailRecognizer,
-    IbanRecognizer,
     PhoneRecognizer,
 )
 
@@ -21,10 +20,12 @@ from locard.redaction.engine.duplicates import Found, without_duplicates
 from locard.redaction.engine.email import EmailSearch
 from locard.redaction.engine.email import is_known as is_known_email
 from locard.redaction.engine.gate import Gate, can_be_gated
+from locard.redaction.engine.iban import IbanSearch
+from locard.redaction.engine.iban import is_known as is_known_iban
 from locard.redaction.engine.patterns import PatternSearch
 from locard.redaction.engine.phone import GATE as PHONE_GATE
 from locard.redaction.engine.phone import PhoneSearch
-from locard.redaction.engine.scanning import scannable
+from locard.redaction.engine.scanning import scannable, scannable_as_ascii
 
 _PLANS: Final = 32  # combinations of language and entities that are asked for
 _ASCII: Final = int(regex.ASCII)
@@ -104,7 +105,6 @@ class _Plan:
         self._finders: list[tuple[int, Finder]] = []
         self._deduplicated: set[int] = set()  # recognizers that leave out duplicates themselves
         self._always: list[int] = []
-        self._only_ascii: list[int] = []
         gated: dict[int, tuple[str, int]] = {}
         for number, recognizer in enumerate(self._recognizers):
             if type(recognizer).analyze in (PatternRecognizer.analyze, PhoneRecognizer.analyze):
@@ -116,31 +116,36 @@ class _Plan:
                     self._always.append(place)
                     continue
                 gated[place] = (gate, flags)
-                if flags & _ASCII:
-                    self._only_ascii.append(place)
         self._gate = Gate(gated)
+        only_ascii = {place: one for place, one in gated.items() if one[1] & _ASCII}
+        self._only_ascii = only_ascii.keys()
+        self._gate_of_ascii = Gate(only_ascii)
         self._always += self._gate.refused
 
     def results(
         self, text: str, threshold: float | None, given: Sequence[str]
     ) -> list[RecognizerResult]:
         """Return what Presidio's engine returns."""
-        data = scannable(text)
-        places: dict[int, Sequence[int] | None]
-        if data is None:
-            places = dict.fromkeys(range(len(self._finders)))
-        else:
-            places = {**self._gate.ends(data)}
-            if len(data) and not text.isascii():
-                places.update(dict.fromkeys(self._only_ascii))
-            places.update(dict.fromkeys(self._always))
         found: list[Found] = []
-        for place, ends in places.items():
+        for place, ends in self._places(text).items():
             number, finder = self._finders[place]
             found += (Found(*one, number) for one in finder(text, ends))
         if not found:
             return []
         return [self._result(one) for one in self._scored(text, found, threshold, given)]
+
+    def _places(self, text: str) -> Mapping[int, Sequence[int] | None]:
+        """Return the finders that may find anything, and where matches may end if that is known."""
+        data = scannable(text)
+        if data is None:
+            return dict.fromkeys(range(len(self._finders)))
+        ends = self._gate.ends(data)
+        if not text.isascii():
+            # Other letters are none to these patterns: the first scan may have missed an end.
+            for place in self._only_ascii:
+                ends.pop(place, None)
+            ends |= self._gate_of_ascii.ends(scannable_as_ascii(text))
+        return {**ends, **dict.fromkeys(self._always)}
 
     def _scored(
         self, text: str, found: list[Found], threshold: float | None, given: Sequence[str]
@@ -188,12 +193,15 @@ class _Plan:
         elif _is_plain(recognizer):
             for pattern in recognizer.patterns:
                 search = PatternSearch(recognizer, pattern)
-                finder = _matches(recognizer, search)
+                finder = _told(recognizer, search.matches)
                 if url.is_known(pattern.regex):
                     finder = _judged(recognizer, url.UrlSearch(pattern.regex), search)
                 yield finder, search.gate, search.flags
+        elif is_known_iban(recognizer):
+            account = IbanSearch(recognizer)
+            yield _told(recognizer, account.spans), account.pattern.gate, account.pattern.flags
         else:
-            yield self._as_it_is(recognizer), *_gate_of(recognizer)
+            yield self._as_it_is(recognizer), None, 0
 
     def _as_it_is(self, recognizer: Any) -> Finder:
         def find(text: str, _: Sequence[int] | None) -> Iterator[tuple[str, int, int, float]]:
@@ -227,21 +235,11 @@ def _is_email(recognizer: Any) -> bool:
     )
 
 
-def _gate_of(recognizer: Any) -> tuple[str | None, int]:
-    """Return what has to be in a text so that a recognizer with an own way finds anything."""
-    if type(recognizer) is not IbanRecognizer:
-        return None, 0
-    account: Any = recognizer
-    if len(account.patterns) != 1:
-        return None, 0
-    return account.patterns[0].regex, int(account.global_regex_flags)
-
-
-def _matches(recognizer: Any, search: PatternSearch) -> Finder:
+def _told(recognizer: Any, spans: Callable[..., Iterator[tuple[int, int, float]]]) -> Finder:
     entity_type = recognizer.supported_entities[0]
 
     def find(text: str, ends: Sequence[int] | None) -> Iterator[tuple[str, int, int, float]]:
-        for start, end, score in search.matches(text, ends):
+        for start, end, score in spans(text, ends):
             yield entity_type, start, end, score
 
     return find

@@ -25,7 +25,9 @@ _STRANGE: Final = re.compile(
     r"|\[[^\]]*(?:--|\|\||&&|~~)|[^\x00-\x7f]"
 )
 _FLAGS: Final = regex.I | regex.M | regex.S
-_MOST_ENDS: Final = 64  # of one pattern in one text; then all of the text is looked through
+# Of one pattern in one text, and in so many characters more; then all of it is looked through.
+_MOST_ENDS: Final = 64
+_CHARACTERS_PER_END: Final = 50
 
 
 class Gate:
@@ -125,7 +127,7 @@ def windows(
         narrowest: the fewest characters that a match has.
         widest: the most.
     """
-    if len(ends) > _MOST_ENDS:
+    if len(ends) > _MOST_ENDS + length // _CHARACTERS_PER_END:
         return None
     found: list[tuple[int, int]] = []
     for end in sorted(ends):

@@ -52,14 +52,22 @@ class PatternSearch:
         Raises:
             TooSlow: see there.
         """
+        for match in self.found(text, ends):
+            start, end = match.span()
+            if start == end:
+                continue
+            score = self.scored(match[0])
+            if score > 0:
+                yield start, end, score
+
+    def found(self, text: str, ends: Sequence[int] | None) -> Iterator[Any]:
+        """Yield each match, whatever the recognizer says of it.
+
+        Raises:
+            TooSlow: see there.
+        """
         try:
-            for match in self._spans(text, ends):
-                start, end = match.span()
-                if start == end:
-                    continue
-                score = self.scored(match[0])
-                if score > 0:
-                    yield start, end, score
+            yield from self._spans(text, ends)
         except TimeoutError as error:
             raise TooSlow from error
 

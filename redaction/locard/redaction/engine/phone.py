@@ -53,9 +53,9 @@ class PhoneSearch:
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield start and end of each number; the same may come once for each region."""
         for start, candidate in _candidates(text, 0):
-            possible = {region for piece in self._pieces(candidate) for region in piece.regions}
-            for region in self._regions if possible else ():
-                if region in possible:
+            pieces = self._pieces(candidate)
+            for region in self._regions if pieces else ():
+                if any(region in piece.regions for piece in pieces):
                     yield from self._found(text, region, start, candidate)
 
     def _found(
@@ -143,8 +143,9 @@ def _candidates(text: str, index: int) -> Iterator[_Candidate]:
     """Yield what may be a number, from an index on, as the library goes from one to the next."""
     while (match := _library._PATTERN.search(text, index)) is not None:
         candidate = match[0]
-        second = _library._SECOND_NUMBER_START_PATTERN.search(candidate)
-        if second:
-            candidate = candidate[: second.start()]
+        if "x" in candidate:  # the library's sign of a second number has one
+            second = _library._SECOND_NUMBER_START_PATTERN.search(candidate)
+            if second:
+                candidate = candidate[: second.start()]
         yield match.start(), candidate
         index = match.start() + len(candidate)

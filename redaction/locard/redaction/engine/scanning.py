@@ -18,6 +18,8 @@ _DIGIT: Final = regex.compile(r"\d")
 # Under `regex` these alone match ASCII letters when case is ignored: ı, İ, ſ and the Kelvin sign.
 _LIKE_LETTERS: Final = frozenset({0x130, 0x131, 0x17F, 0x212A})
 _NO_TWIN: Final = "\x02"
+_NO_ASCII: Final = regex.compile(r"[^\x00-\x7f]")
+_OTHER: Final = "\x01"  # neither word nor white space
 
 
 class _Twins(dict[int, str]):
@@ -32,7 +34,7 @@ class _Twins(dict[int, str]):
         elif _WORD.match(character):
             twin = "_"
         else:
-            twin = "\x0b" if _SPACE.match(character) else "\x01"
+            twin = "\x0b" if _SPACE.match(character) else _OTHER
         self[code] = twin
         return twin
 
@@ -48,3 +50,12 @@ def scannable(text: str) -> bytes | None:
     if _NO_TWIN in twin and twin.count(_NO_TWIN) > text.count(_NO_TWIN):
         return None
     return twin.encode()
+
+
+def scannable_as_ascii(text: str) -> bytes:
+    """Return the text as bytes for patterns that know ASCII alone, where `scannable` is too wide.
+
+    To them no other character is a letter, a digit or white space.
+    """
+    as_ascii: str = _NO_ASCII.sub(_OTHER, text)
+    return as_ascii.encode()
