@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import phonenumbers
-from phonenumbers import phonenumbermatcher
+from phonenumbers import phonenumbermatcher, re_util
 
 from locard.redaction.engine.phone_shapes import Shapes
 
@@ -43,6 +43,8 @@ class PhoneSearch:
     """The regions of one `PhoneRecognizer`."""
 
     def __init__(self, recognizer: Any) -> None:
+        # More patterns are asked for than `re` keeps: without this they are compiled over and over.
+        re_util.enable_pattern_cache()
         self._leniency = recognizer.leniency
         self._regions = tuple(recognizer.supported_regions)
         self._shapes = Shapes(self._regions)
