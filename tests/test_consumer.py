@@ -16,7 +16,7 @@ from locard.ingest.consumer import Consumer
 from locard.ingest.eventlog import RawRecord, outgoing
 from locard.ingest.eventlog.embedded import EmbeddedReader
 from locard.ingest.lake import LakeWriter
-from locard.ingest.quarantine import Quarantine
+from locard.ingest.quarantine import Quarantine, unsealed
 from locard.redaction import Keyring, RedactionPool
 from locard.schema import (
     Event,
@@ -169,7 +169,10 @@ def test_quarantined_records_open_as_they_came(embedded):
     embedded.consume()
     private = embedded.keyring.quarantine_private_key()
 
-    opened = {q.error_class: embedded.quarantine.open(q, private) for q in embedded.quarantine}
+    opened = {
+        q.error_class: unsealed(embedded.quarantine.directory, q, private)
+        for q in embedded.quarantine
+    }
     assert opened == FAULTY_RECORDS
 
 

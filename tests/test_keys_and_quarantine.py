@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from locard.ingest.eventlog import RawRecord
-from locard.ingest.quarantine import Quarantine, pointers
+from locard.ingest.quarantine import Quarantine, pointers, unsealed
 from locard.redaction import Keyring, seal, unseal
 from locard.schema import CannotContinue
 from making import event
@@ -97,7 +97,7 @@ def test_a_quarantined_record_can_be_found_and_opened(quarantine, keyring):
     first, second = quarantine
     assert (first.offset, first.error_class, first.event_id) == (2, "json_syntax", None)
     assert (second.offset, second.event_id, second.session_id) == (5, str(known.event_id), "s9")
-    assert quarantine.open(second, keyring.quarantine_private_key()) == CANARY
+    assert unsealed(quarantine.directory, second, keyring.quarantine_private_key()) == CANARY
     assert not any(CANARY in path.read_bytes() for path in quarantine.directory.rglob("*.json"))
 
 
@@ -133,6 +133,6 @@ def test_a_quarantine_file_moved_to_another_offset_does_not_open(quarantine, key
     path.with_name(f"{1:020}.json").write_text(json.dumps({**entry, "offset": 1}))
     moved = list(quarantine)[1]
 
-    assert quarantine.open(pointer, keyring.quarantine_private_key()) == CANARY
+    assert unsealed(quarantine.directory, pointer, keyring.quarantine_private_key()) == CANARY
     with pytest.raises(CannotContinue, match="does not open"):
-        quarantine.open(moved, keyring.quarantine_private_key())
+        unsealed(quarantine.directory, moved, keyring.quarantine_private_key())

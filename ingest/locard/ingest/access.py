@@ -44,15 +44,25 @@ def access_record(
     )
 
 
-def custody_record(action: str, principal: str, *, told: dict[str, JsonValue]) -> OutgoingRecord:
+def custody_record(
+    action: str,
+    principal: str,
+    *,
+    reason: str | None = None,
+    targets: JsonValue = None,
+    told: dict[str, JsonValue] | None = None,
+) -> OutgoingRecord:
     """Return the record of one `custody` event, a lawful change of the record that happens now.
 
     Args:
         action: one word of a closed set, such as `pseudonym_key_added`.
         principal: who did it.
-        told: likewise.
+        reason: why, in the words of who did it.
+        targets: what was changed.
+        told: what else there is to tell. All three are content, and redacted before it is stored.
     """
-    return _record("custody", principal, {"custody_action": action}, extensions=told)
+    body = {"custody_action": action, "reason": reason, "targets": targets}
+    return _record("custody", principal, body, extensions=told or {})
 
 
 def _record(kind: str, principal: str, body: dict[str, Any], **fields: Any) -> OutgoingRecord:

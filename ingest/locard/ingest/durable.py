@@ -37,6 +37,16 @@ def replace_durably(path: Path, data: bytes) -> None:
     fsync_path(path.parent)
 
 
+def remove_durably(path: Path) -> None:
+    """Remove a file, if it is there, so that it does not come back after a power cut.
+
+    Raises:
+        OSError: the system could not.
+    """
+    path.unlink(missing_ok=True)
+    fsync_path(path.parent)
+
+
 def make_directory_durably(path: Path) -> None:
     """Make a directory for its owner alone, with those above it, so that its name lasts.
 

@@ -44,6 +44,10 @@ class Quarantined:
         """Where the record stood: topic id, partition and offset."""
         return f"{self.topic_id}/{self.partition}/{self.offset}"
 
+    def path_in(self, directory: Path) -> Path:
+        """Return the file of this record in a quarantine at `directory`."""
+        return directory / self.topic_id / str(self.partition) / f"{self.offset:020}.json"
+
 
 class Quarantine:
     """The quarantined records below one directory.
@@ -85,12 +89,15 @@ class Quarantine:
             kind=event.kind if event else None,
             session_id=event.session_id if event else None,
         )
-        path = self._path(pointer)
+        path = pointer.path_in(self.directory)
         is_new = not path.exists()
+        if is_new and self._count >= self._limit:
+            self._count = sum(1 for _ in _files(self.directory))  # some may have left it meanwhile
         if is_new and self._count >= self._limit:
             raise CannotContinue(
                 f"quarantine {self.directory} holds {self._count:,} records, its limit; look at "
-                "the error classes there, mend the cause, then raise the limit or empty it"
+                "the error classes there, mend the cause, then `locard quarantine replay` or raise "
+                "the limit"
             )
         sealed = seal(record.value, self._public_key, pointer.place)
         entry = {
@@ -117,25 +124,29 @@ class Quarantine:
     def __len__(self) -> int:
         return self._count
 
-    def open(self, pointer: Quarantined, private_key: X25519PrivateKey) -> bytes:
-        """Return the record's bytes as they came. This is raw data.
-
-        Raises:
-            CannotContinue: the key is another one, or the file was changed or moved.
-        """
-        sealed = base64.b64decode(_read(self._path(pointer))["sealed"])
-        return unseal(sealed, private_key, pointer.place)
-
-    def _path(self, pointer: Quarantined) -> Path:
-        name = f"{pointer.offset:020}.json"
-        return self.directory / pointer.topic_id / str(pointer.partition) / name
-
 
 def pointers(directory: Path) -> Iterator[Quarantined]:
     """Yield what may be known of the records quarantined below a directory, by position."""
     for path in sorted(_files(directory)):
         entry = _read(path)
         yield Quarantined(**{name: entry[name] for name in Quarantined.__dataclass_fields__})
+
+
+def unsealed(directory: Path, pointer: Quarantined, private_key: X25519PrivateKey) -> bytes:
+    """Return the record's bytes as they came. This is raw data.
+
+    Raises:
+        CannotContinue: the key is another one, or the file is gone, was changed or moved.
+    """
+    path = pointer.path_in(directory)
+    try:
+        sealed = base64.b64decode(_read(path)["sealed"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CannotContinue(
+            f"{path} cannot be read as a quarantined record ({type(error).__name__}); restore it "
+            "from a copy"
+        ) from error
+    return unseal(sealed, private_key, pointer.place)
 
 
 def _files(directory: Path) -> Iterator[Path]:
