@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from locard.ingest import durable
+from locard.ingest import delta, durable
 from locard.ingest import lake as lake_module
 from locard.ingest.lake import MANIFESTS_KEY, LakeWriter
 from locard.ingest.segments import Position, Row, Segment
@@ -155,9 +155,9 @@ def test_file_directory_and_log_entry_are_synced_around_the_commit(path, monkeyp
         fsync_path(target)
         synced.append((str(target.relative_to(path)), DeltaTable(path).version()))
 
-    monkeypatch.setattr(lake_module, "fsync_path", noting)
     fsync_path = durable.fsync_path
-    monkeypatch.setattr(durable, "fsync_path", noting)
+    for module in (lake_module, delta, durable):
+        monkeypatch.setattr(module, "fsync_path", noting)
     lake.publish([segment(0, 1)], NOW)
 
     names = [(re.sub(r"events-.*", "FILE", name), version) for name, version in synced]
@@ -225,7 +225,7 @@ def test_a_disk_that_does_not_sync_the_log_entry_leaves_the_state_unknown(path, 
         if "_delta_log" in str(target):
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(lake_module, "fsync_path", failing)
+    monkeypatch.setattr(delta, "fsync_path", failing)
     with pytest.raises(StateUnknown, match="may not outlast a power cut"):
         lake.publish([segment(0, 1)], NOW)
 

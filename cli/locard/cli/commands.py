@@ -20,6 +20,7 @@ from locard.cli.demo import demo
 from locard.cli.identities import identity
 from locard.cli.ingesting import import_
 from locard.cli.keys import keys, pseudonym
+from locard.cli.lake import lake
 from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
 from locard.cli.redacting import redact
@@ -69,7 +70,7 @@ for command in (
     sql,
 ):
     locard.add_command(command)
-for group in (identity, keys, quarantine, vault):
+for group in (identity, keys, lake, quarantine, vault):
     locard.add_command(group)
 
 

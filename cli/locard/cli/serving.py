@@ -102,10 +102,10 @@ def serve(settings: Settings, host: str, port: int) -> int:
 def up(
     context: click.Context, host: str, collect_port: int, serve_port: int, health_port: int
 ) -> int:
-    """Run collector, consumer and API together on the embedded log, until told to stop.
+    """Run collector, consumer, API and upkeep together on the embedded log, until told to stop.
 
-    The consumer's health and metrics are served on --health-port. When one of the three ends by
-    itself, the others are stopped.
+    The consumer's health and metrics are served on --health-port. When one of them ends by itself,
+    the others are stopped.
     """
     _end_on_signals()
     settings: Settings = context.obj
@@ -124,6 +124,7 @@ def up(
             "collect": ["--host", host, "--port", str(collect_port)],
             "consume": ["--health-host", host, "--health-port", str(health_port)],
             "serve": ["--host", host, "--port", str(serve_port)],
+            "lake": ["upkeep", "--every", str(settings.upkeep_minutes)],
         },
         options,
     )

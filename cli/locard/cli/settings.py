@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         10_000, ge=1, description="Quarantined records at which the consumer stops."
     )
     batch_rows: int = Field(20_000, ge=1, description="Rows at which a batch is published.")
+    lake_grace_hours: float = Field(
+        24, ge=0, description="How long files stay that the lake no longer consists of."
+    )
+    upkeep_minutes: float = Field(
+        15, gt=0, description="How often `locard up` keeps the lake in order."
+    )
     batch_seconds: float = Field(5, gt=0, description="Age at which a batch is published.")
 
     @property

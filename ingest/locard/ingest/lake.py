@@ -20,10 +20,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
+from locard.ingest.delta import (
+    NO_HOOKS,
+    PARTITION_COLUMN,
+    files_being_added,
+    first_line,
+    sync_log,
+)
 from locard.ingest.durable import fsync_path, make_directory_durably
 from locard.ingest.segments import (
     LAKE_COLUMNS,
@@ -44,11 +51,8 @@ from locard.schema import (
     rfc3339,
 )
 
-PARTITION_COLUMN: Final = "ingest_date"
 MANIFESTS_KEY: Final = "locard.segments"
 _COMPRESSION: Final = "zstd"
-# Checkpoints are upkeep's, since writing one inside a commit could fail after the commit was made.
-_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 class LakeWriter:
@@ -64,7 +68,7 @@ class LakeWriter:
             self._table = _open_or_create(path)
         except (DeltaError, OSError) as error:
             raise CannotContinue(
-                f"the lake at {path} cannot be opened: {_first_line(error)}; "
+                f"the lake at {path} cannot be opened: {first_line(error)}; "
                 "check that its disk has room and its directory is writable"
             ) from error
         check_lake_format(self._table.metadata().configuration, str(path))
@@ -91,14 +95,14 @@ class LakeWriter:
         for segment in segments:
             check_owned(segment, self._table.transaction_version(segment.application_id))
         try:
-            added = self._write_file(segments, now)
+            with files_being_added(self.path):
+                self._commit(segments, self._write_file(segments, now))
         except OSError as error:
             raise CannotContinue(
                 f"the lake at {self.path} cannot be written: {error.strerror}; "
                 "make room or correct its permissions, then start again: nothing was lost"
             ) from error
-        self._commit(segments, added)
-        self._sync_log(before)
+        sync_log(self._table, self.path, before)
 
     def _write_file(
         self, segments: Sequence[Segment], now: datetime
@@ -147,7 +151,7 @@ class LakeWriter:
                 self._table.schema(),
                 [PARTITION_COLUMN],
                 commit_properties=properties,
-                post_commithook_properties=_NO_HOOKS,
+                post_commithook_properties=NO_HOOKS,
             )
         except (DeltaError, OSError) as error:
             self._settle(segments, error)
@@ -160,7 +164,7 @@ class LakeWriter:
         except (DeltaError, OSError) as unreadable:
             raise StateUnknown(
                 f"the lake at {self.path} did not confirm a commit and cannot be read: "
-                f"{_first_line(unreadable)}; start again when it can"
+                f"{first_line(unreadable)}; start again when it can"
             ) from unreadable
         if isinstance(error, CommitFailedError):  # certain: it was not made
             for segment, published in zip(segments, found, strict=True):
@@ -171,23 +175,9 @@ class LakeWriter:
         if found == [segment.next_offset for segment in segments]:
             return  # it was made after all
         raise CannotContinue(
-            f"the lake at {self.path} did not take a commit: {_first_line(error)}; "
+            f"the lake at {self.path} did not take a commit: {first_line(error)}; "
             "make room or correct its permissions, then start again: nothing was lost"
         ) from error
-
-    def _sync_log(self, before: int) -> None:
-        """Sync our log entry; others may have written theirs around it, so all since `before`."""
-        self._table.update_incremental()
-        log = self.path / "_delta_log"
-        try:
-            for version in range(before + 1, self._table.version() + 1):
-                fsync_path(log / f"{version:020}.json")
-            fsync_path(log)
-        except OSError as error:
-            raise StateUnknown(
-                f"the lake at {self.path} has a commit that may not outlast a power cut: "
-                f"{error.strerror}; check the disk, then start again"
-            ) from error
 
 
 def _open_or_create(path: Path) -> DeltaTable:
@@ -216,7 +206,3 @@ def _statistics(table: pa.Table, times: tuple[datetime, datetime]) -> dict[str, 
         "maxValues": {"occurred_at": latest},
         "nullCount": {"occurred_at": 0},
     }
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,33 @@
+"""Upkeep of the lake, while others read and write it: few files, sorted, and none too many.
+
+Each step stands by itself and may be killed at any moment: what it wrote and did not commit is an
+orphan that a later step removes.
+"""
+
+from locard.ingest.upkeep.live_files import LakeFile, live_files
+from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite, plan
+from locard.ingest.upkeep.rewriting import Rewriter, Rewritten
+from locard.ingest.upkeep.run import UpkeepReport, open_lake, optimize, upkeep
+from locard.ingest.upkeep.space import checkpoint, last_checkpoint, vacuum
+from locard.ingest.upkeep.stats import DayStats, LakeStats, lake_stats
+
+__all__ = [
+    "DEFAULT_SIZES",
+    "DayStats",
+    "FileSizes",
+    "LakeFile",
+    "LakeStats",
+    "Rewrite",
+    "Rewriter",
+    "Rewritten",
+    "UpkeepReport",
+    "checkpoint",
+    "lake_stats",
+    "last_checkpoint",
+    "live_files",
+    "open_lake",
+    "optimize",
+    "plan",
+    "upkeep",
+    "vacuum",
+]
