@@ -179,6 +179,9 @@ HOSTILE: Final[dict[str, Callable[[int], str]]] = {
     "tokens": _repeated("eyJaaaaaaaa."),
     "connection strings": _repeated("a://b:"),
     "passwords": _repeated("password=a"),
+    "requests": _repeated("curl -u a "),
+    "elements": _repeated("<a b='c'>"),
+    "mails within": _repeated("a@a.a."),
 }
 
 

@@ -82,6 +82,7 @@ SECRETS = {
     "age key": "AGE-" + "SECRET-KEY-1" + some(string.ascii_uppercase, 58),
     "password in an address": "p4:ss!w0rd",
     "password in a connection string": "hunter2!x",
+    "password of a request": "s3cr3t!" + some(WORD, 6),
     "password on a command line": "s3cr3t-" + some(WORD, 6),
 }
 AROUND = {
@@ -93,6 +94,7 @@ AROUND = {
     "Azure shared access signature": "https://a.blob.core.windows.net/c?sv=2022&sig={}",
     "password in an address": "postgresql://app:{}@db.internal:5432/app",
     "password in a connection string": "Server=db;User=app;Password={};Encrypt=yes",
+    "password of a request": "curl -s -u admin:{} https://x.example",
     "password on a command line": "mysql --user app --password {} -h db",
 }
 
@@ -177,7 +179,16 @@ def test_what_only_looks_a_little_like_a_secret_stays(texts, text):
 NAMED = {
     "password": ("hunter2", "PASSWORD"),
     "dbPassword": ("x1", "PASSWORD"),
-    "PGPASSWD": ("pw", None),  # one word to us: no way to know where it is cut
+    "PGPASSWD": ("hunter2", "PASSWORD"),  # one word to us, which ends like a name of one
+    "PGPASSWORD": ("hunter2", "PASSWORD"),
+    "pw": ("hunter2", "PASSWORD"),
+    "pass": ("hunter2", "PASSWORD"),
+    "db_pass": ("hunter2", "PASSWORD"),
+    "boarding_pass": ("mobile", None),
+    "cvv": ("123", "PASSWORD"),
+    "pin": ("4711", "PASSWORD"),
+    "map_pin": ("the red one", None),
+    "security_code": ("A1", None),
     "client_secret": ("abc", "PASSWORD"),
     "api_key": ("0000", "API_KEY"),
     "X-Api-Key": ("0000", "API_KEY"),

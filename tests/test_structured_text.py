@@ -188,3 +188,56 @@ def test_many_beginnings_of_json_end_the_search():
 def test_no_text_has_more_than_so_many_values(unit):
     """What a text can cost is bounded, however many lines it has."""
     assert len(list(pieces(unit * 20_000))) <= 2_000
+
+
+def test_elements_and_attributes_are_values_with_names():
+    """XML and HTML: with prefixes, other attributes beside, and no mark-up in the value."""
+    text = (
+        '<soap:password kind="x">hunter2</soap:password>\n<user name="Mia Smith" '
+        "pin='4711'/><td><b>bold</b></td>"
+    )
+    assert values(text) == {
+        "password": "hunter2",
+        "kind": "x",
+        "name": "Mia Smith",
+        "pin": "4711",
+        "b": "bold",
+    }
+
+
+def test_secrets_in_markup_are_masked(redacted):
+    """The mark-up stays what it was."""
+    text = '<login user="app" password="hunter2"><token>abcdef0123456789abcdef</token></login>'
+    assert redacted(text) == (
+        '<login user="app" password="‹PASSWORD:masked›">'
+        "<token>‹ACCESS_TOKEN:masked›</token></login>"
+    )
+
+
+def test_a_short_number_is_a_secret_under_the_name_of_one(redacted):
+    """A PIN or a password of digits is as much a secret as any; an amount is none."""
+    found = redacted({"pin": 4711, "password": 12345, "cvv": 123, "amount": 4711, "pins": 3})
+    assert found == {
+        "pin": "‹PASSWORD:masked›",
+        "password": "‹PASSWORD:masked›",
+        "cvv": "‹PASSWORD:masked›",
+        "amount": 4711,
+        "pins": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["mia.smith@corp.local", "root@localhost", "jonas@weber.example", "a+b@x.y.internal"],
+)
+def test_addresses_within_a_company_are_found(redacted, address):
+    """Their domains are not public, and they name people all the same."""
+    found = redacted(f"ask <{address}>, please")
+    assert found.startswith("ask <‹EMAIL_ADDRESS:k1:")
+    assert found.endswith("›>, please")
+
+
+def test_the_scheme_of_a_header_is_no_name(redacted):
+    """`Bearer` is kept, and what follows it is masked."""
+    found = redacted({"Authorization": "Bearer sk-live-4242424242424242abcdEFGH"})
+    assert found == {"Authorization": "Bearer ‹API_KEY:masked›"}

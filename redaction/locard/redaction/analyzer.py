@@ -92,6 +92,26 @@ class _AccountShapeRecognizer(PatternRecognizer):
         )
 
 
+class _InternalEmailRecognizer(PatternRecognizer):
+    """Addresses within a company: their domains end in what is no public suffix.
+
+    Presidio's own recognizer refuses these. The names are those that RFC 2606, RFC 6762, RFC 8375
+    and ICANN keep from the public, and others that companies use.
+    """
+
+    def __init__(self) -> None:
+        ends = "arpa|corp|example|home|internal|intranet|invalid|lan|local|localdomain|private|test"
+        domain = rf"(?:localhost|(?:[a-z0-9-]{{1,63}}\.){{1,8}}(?:{ends}))\b"
+        super().__init__(
+            supported_entity="EMAIL_ADDRESS",
+            name="InternalEmailRecognizer",
+            patterns=[Pattern("internal address", rf"\b[a-z0-9][\w.%+-]{{0,63}}@{domain}", 1.0)],
+            global_regex_flags=regex.ASCII | regex.IGNORECASE,
+        )
+        # For the engine, which would else look for the pattern itself.
+        vars(self)["gate"] = rf"@(?:localhost|[a-z0-9.-]{{1,250}}\.(?:{ends}))"
+
+
 @Language.component("locard_lower_case_lemma")
 def _lower_case_lemma(doc: Doc) -> Doc:
     """Without lemmas Presidio's context words never match, and scores stay too low."""
@@ -137,6 +157,7 @@ def offline_analyzer(engine: NlpEngine | None = None) -> AnalyzerEngine:
         registry.remove_recognizer("SpacyRecognizer")  # it only finds what a model has found
     registry.add_recognizer(_OfflineEmailRecognizer())
     registry.add_recognizer(_AccountShapeRecognizer())
+    registry.add_recognizer(_InternalEmailRecognizer())
     for recognizer in credential_recognizers():
         registry.add_recognizer(recognizer)
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE])

@@ -139,6 +139,14 @@ FORMS: Final = (
     ),
     Form(
         PASSWORD,
+        "password of a request",
+        r"(?<=\b(?:curl|wget|http|https)(?:\s[^\n]{0,200})?\s(?:-u|--user|-a|--auth)[ =]['\"]?"
+        r"[^\s:'\"]{1,64}:)[^\s'\"]{3,200}",
+        _LIKELY,
+        gate=r"(?:-u|--user|-a|--auth)[ =][^\s:]{1,65}:[^\s]",
+    ),
+    Form(
+        PASSWORD,
         "password on a command line",
         r"(?<=\s(?:--password|--token|--api-key|--secret)[ =])[^\s'\"-][^\s'\"]{3,200}",
         _LIKELY,

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from locard.redaction.analyzer import LANGUAGE, Analyzer
 from locard.redaction.pseudonyms import MARK, TOKEN
-from locard.redaction.secret_names import SECRET_WORDS, scheme_end, secret_type
+from locard.redaction.secret_names import may_name_a_secret, scheme_end, secret_type
 from locard.redaction.spans import Span, windows
 from locard.redaction.structure import Decoded, decoded, pieces
 
@@ -65,7 +65,7 @@ class TextFinder:
         self._names = names
         self._entity_types = entity_types
         self._lowest_score = lowest_score
-        self._telling_words = telling_words | SECRET_WORDS
+        self._telling_words = telling_words
         self._digest_key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
 
@@ -122,7 +122,8 @@ class TextFinder:
     def _keyed(self, text: str) -> Iterator[Span]:
         """Yield what is found in values under the names that the text itself gives them."""
         for piece in pieces(text):
-            if self._telling_words.isdisjoint(piece.words):
+            telling = not self._telling_words.isdisjoint(piece.words)
+            if not (telling or may_name_a_secret(piece.words)):
                 continue
             value = text[piece.start : piece.end]
             found = [*_secret(value, piece.words), *self._forms(value, piece.words)]

@@ -1,4 +1,4 @@
-"""Where a text says by its form what a value is: lines with keys, tables, addresses with queries.
+"""Where a text says by its form what a value is: lines with keys, tables, markup, queries.
 
 The name that stands before a value, or above it in a table, is worth as much as the key of a JSON
 object. Values in the query of an address are written with percent signs, which hide them. Pure.
@@ -22,6 +22,13 @@ _LINE: Final = re.compile(
 )
 _QUOTED: Final = re.compile(
     rf"([\"'])({_NAME})\1 {{0,2}}[:=]>? {{0,2}}([\"'])((?:(?!\3)[^\\\n]){{1,400}})\3"
+)
+# What an element holds, and what an attribute of one is: each name without its prefix.
+_ELEMENT: Final = re.compile(
+    r"<(?:\w{1,40}:)?([A-Za-z][\w.-]{0,40})(?: [^<>\n]{0,400})?>([^<>\n]{1,400})</"
+)
+_ATTRIBUTE: Final = re.compile(
+    r"(?<=[\s\"'])(?:\w{1,40}:)?([A-Za-z][\w.-]{0,40})=([\"'])((?:(?!\2)[^<>\n]){1,400})\2"
 )
 _PARAMETER: Final = re.compile(
     r"(?:^|[?&;])([A-Za-z_][\w.\[\]-]{0,60})=([^&;#\s\"'<>|\\]{1,2000})", re.MULTILINE
@@ -57,7 +64,7 @@ class Piece(NamedTuple):
 
 def pieces(text: str) -> Iterator[Piece]:
     """Yield the values whose names the text gives, at most 2,000; they may overlap."""
-    found = chain(_lines(text), _quoted(text), _parameters(text), _tables(text))
+    found = chain(_lines(text), _quoted(text), _parameters(text), _elements(text), _tables(text))
     return islice(found, _MOST_PIECES)
 
 
@@ -128,6 +135,15 @@ def _quoted(text: str) -> Iterator[Piece]:
 def _parameters(text: str) -> Iterator[Piece]:
     for match in _PARAMETER.finditer(text) if "=" in text else ():
         yield Piece(*match.span(2), words_of(match[1]))
+
+
+def _elements(text: str) -> Iterator[Piece]:
+    if "<" not in text or ">" not in text:
+        return
+    for match in _ELEMENT.finditer(text):
+        yield from _piece(text, *match.span(2), match[1])
+    for match in _ATTRIBUTE.finditer(text):
+        yield Piece(*match.span(3), words_of(match[1]))
 
 
 def _piece(text: str, start: int, end: int, key: str) -> Iterator[Piece]:

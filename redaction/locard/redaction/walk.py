@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from locard.redaction.json_text import json_in, json_parts
 from locard.redaction.policy import Rules
+from locard.redaction.secret_names import secret_type
 from locard.redaction.spans import Span
 from locard.redaction.structure import words_of
 from locard.redaction.text import RedactedText
@@ -114,10 +115,13 @@ class Walk:
         return redacted.text
 
     def _number(self, value: Any, context: tuple[str, ...]) -> Any:
-        """A number can be an account or a telephone; as a finding it becomes a token."""
-        if isinstance(value, bool) or value is None or abs(value) < 10 ** (_FEWEST_DIGITS - 1):
+        """A number can be an account, a telephone or a PIN; as a finding it becomes text."""
+        if isinstance(value, bool) or value is None:
             return value
         text = str(value)
+        is_short = abs(value) < 10 ** (_FEWEST_DIGITS - 1)
+        if is_short and not (context and secret_type(context, text)):
+            return value
         redacted = self._text(text, context)
         return value if redacted == text else redacted
 

@@ -24,6 +24,7 @@ _NAMED: Final = ("PER", "LOC", "NRP", "TITLE", "ORG")
 _BESIDE: Final = 3  # characters between the two
 _FIRST_IDEOGRAPH: Final = "\u2e80"
 _MOST_FREQUENT: Final = 1 << LISTS.index("word1")
+_SCHEME: Final = re.compile(r"(?:Bearer|Basic|Digest)\b")  # of HTTP: a secret follows
 _SUM: Final = re.compile(r" [-+*/=] ")
 _ENDS_WITH_DOT: Final = re.compile(
     r"\b(?:[^\W\d_]|jr|sr|inc|ltd|co|corp|bros|st|ave|rd|blvd|dr|ln|str|mr|mrs|ms|prof|rev)\.$",
@@ -121,7 +122,7 @@ def _end_of(text: str, entity: Entity) -> int:
 
 def _is_likely(value: str, entity: Entity, lexicon: Lexicon) -> bool:
     digits = sum(character.isdigit() for character in value)
-    if entity.kind in _NAMED and _is_ordinary(value, lexicon):
+    if entity.kind in _NAMED and (_is_ordinary(value, lexicon) or _SCHEME.match(value)):
         return False
     if entity.kind in _NAMED and entity.kind != "ORG":
         return not digits
