@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from prometheus_client import CollectorRegistry, generate_latest
 
 from corpora import AIRLINE, SHORT_TEXTS, needs_corpora, runs
+from locard.cli.assembly import consumer
+from locard.cli.settings import load_settings
+from locard.ingest.observability import ConsumerMetrics
 from locard.redaction import TOKEN
 
 pytestmark = [pytest.mark.corpora, needs_corpora]
@@ -41,7 +45,8 @@ def kept(tmp_path_factory):
     broken = home / "broken.jsonl"
     broken.write_text(f'{{"schema_version":"1.0","kind":"prompt","note":"{CANARY}"}}\n{CANARY}\n')
     said = [
-        _locard(home, "import", "openai-messages", str(AIRLINE), str(texts)),
+        _locard(home, "import", "--no-consume", "openai-messages", str(AIRLINE), str(texts)),
+        _metrics(home),
         _locard(home, "import", "jsonl", str(broken)),
         _locard(home, "gaps"),
         _locard(home, "quarantine", "list"),
@@ -77,6 +82,17 @@ def _locard(home: Path, *arguments: str) -> str:
         check=False,
     )
     return done.stdout + done.stderr
+
+
+def _metrics(home: Path) -> str:
+    """Work off the log, and return what the consumer's metrics say of it."""
+    registry = CollectorRegistry()
+    with consumer(load_settings(home)) as worker:
+        worker.run_once()
+        registry.register(ConsumerMetrics(worker.counts))
+        told = generate_latest(registry).decode()
+    assert 'locard_consumer_redactions_total{entity_type="PERSON"}' in told
+    return told
 
 
 def _known():
