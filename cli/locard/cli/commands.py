@@ -17,6 +17,7 @@ import click
 from locard.cli.accounting import gaps
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
+from locard.cli.examining import doctor
 from locard.cli.identities import identity
 from locard.cli.ingesting import import_
 from locard.cli.keys import keys, pseudonym
@@ -57,6 +58,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
 
 for command in (
     demo,
+    doctor,
     up,
     collect,
     consume,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaConfigurationError, KafkaError, TopicAlreadyExistsError
 
 from locard.ingest.eventlog import LARGEST_RECORD
@@ -65,6 +66,49 @@ def ensure_topic(settings: KafkaSettings) -> str:
             _create_topic(admin, settings)
             found = admin.describe_topics([settings.topic])[0]
         return str(found["topic_id"])
+
+
+@dataclass(frozen=True)
+class TopicDescription:
+    """A topic as the cluster has it.
+
+    Args:
+        config: its settings, defaults included.
+        ranges: the first and the next offset of each partition.
+    """
+
+    topic_id: str
+    config: dict[str, str]
+    ranges: dict[int, tuple[int, int]]
+
+
+def describe_topic(settings: KafkaSettings) -> TopicDescription | None:
+    """Return what the cluster says of the topic; `None` where there is none.
+
+    Raises:
+        RetryableError: the cluster cannot be reached.
+        CannotContinue: the cluster refuses.
+    """
+    with translated(settings), _closing(KafkaAdminClient(**settings.client)) as admin:
+        found = admin.describe_topics([settings.topic])[0]
+        if found["topic_id"] is None or found["error_code"]:
+            return None
+        resource = ConfigResource(ConfigResourceType.TOPIC, settings.topic)
+        described = admin.describe_configs([resource], config_filter="all")
+        (entries,) = (topics[settings.topic] for topics in described.values() if topics)
+        partitions = [
+            TopicPartition(settings.topic, partition["partition_index"])
+            for partition in found["partitions"]
+        ]
+        first, following = (
+            admin.list_partition_offsets(dict.fromkeys(partitions, spec))
+            for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+        )
+        return TopicDescription(
+            str(found["topic_id"]),
+            {key: str(entry["value"]) for key, entry in entries.items()},
+            {one.partition: (first[one].offset, following[one].offset) for one in partitions},
+        )
 
 
 def _create_topic(admin: KafkaAdminClient, settings: KafkaSettings) -> None:

@@ -44,7 +44,7 @@ APPLICATION: Final = "locard/upkeep"
 UPKEEP_KEY: Final = "locard.upkeep"
 _ORDER: Final = "session_id NULLS LAST, occurred_at, log_topic_id, log_partition, log_offset"
 _ROWS_IN_GROUP: Final = 65_536
-_SPILL: Final = "_upkeep"  # Delta passes over what begins with an underscore
+SPILL: Final = "_upkeep"  # Delta passes over what begins with an underscore
 _MEMORY: Final = "1GB"
 
 
@@ -213,7 +213,7 @@ class Rewriter:
 
     @contextmanager
     def _database(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        spill = self.path / _SPILL / secrets.token_hex(8)
+        spill = self.path / SPILL / secrets.token_hex(8)
         database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
