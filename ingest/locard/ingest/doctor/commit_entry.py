@@ -16,7 +16,7 @@ from locard.ingest.segments import application_id
 from locard.ingest.upkeep.rewriting import UPKEEP_KEY
 
 Fault = Literal["void", "torn", "partial"]
-"""`void`: changes nothing; `torn`: no JSON; `partial`: not all of what it says it does."""
+"""`void`: says nothing; `torn`: no JSON; `partial`: not all of what it says it does."""
 
 
 def fault_of(data: bytes) -> Fault | None:
@@ -27,7 +27,7 @@ def fault_of(data: bytes) -> Fault | None:
         return "torn"
     if not all(isinstance(action, dict) for action in actions):
         return "torn"
-    if all("commitInfo" in action for action in actions):
+    if not actions:
         return "void"
     try:
         return None if _is_whole(actions) else "partial"
