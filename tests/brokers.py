@@ -38,16 +38,21 @@ class BrokerError(Exception):
 
 
 class Broker:
-    """A broker with its own data, which it keeps, like its port, when it is started again."""
+    """A broker with its own data, which it keeps, like its port, when it is started again.
 
-    def __init__(self, data: Path) -> None:
+    Args:
+        behind: the ports that it listens on for clients behind a proxy, and of the proxy.
+    """
+
+    def __init__(self, data: Path, behind: tuple[int, int] | None = None) -> None:
         self.data = data
         self.bootstrap = ""
+        self._behind = ["--behind", "{}:{}".format(*behind)] if behind else []
 
     def start(self) -> str:
         """Starts it, for the first time or again, and returns its address once it answers."""
         same_port = ["--port", self.bootstrap.rpartition(":")[2]] if self.bootstrap else []
-        self.bootstrap = self._run("start", "--quiet", *same_port)
+        self.bootstrap = self._run("start", "--quiet", *same_port, *self._behind)
         return self.bootstrap
 
     def stop(self) -> None:

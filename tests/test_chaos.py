@@ -10,10 +10,10 @@ from chaos import Chaos
 
 @pytest.mark.kafka
 def test_whoever_is_killed_nothing_is_lost_or_doubled(tmp_path):
-    """Collector, broker and agents are killed; every event is in the lake once, or declared."""
-    run = Chaos(tmp_path, seed=20260504)
+    """Everybody is killed, stopped or cut off; every event is in the lake once, or declared."""
+    run = Chaos(tmp_path, seed=20260504, consumers=2)
     try:
-        outcome = run.run(seconds=12)
+        outcome = run.run(seconds=30)
     except BrokerError as error:
         if error.status != 2:
             raise

@@ -30,6 +30,7 @@ def kafka_settings(settings: Settings, bootstrap: str) -> KafkaSettings:
         replication=settings.kafka_replication,
         retention=timedelta(hours=settings.retention_hours),
         seconds_to_answer=settings.kafka_seconds,
+        session_seconds=settings.kafka_session_seconds,
     )
 
 

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     kafka_seconds: float = Field(
         10, gt=0, description="How long Kafka may take to answer when a command starts."
     )
+    kafka_session_seconds: float = Field(
+        45, ge=6, le=1800, description="How long a consumer may be silent before others take over."
+    )
     retention_hours: float = Field(
         24,
         gt=0,

@@ -121,6 +121,8 @@ class KafkaReader:
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 fetch_max_bytes=4 * _FETCH_BYTES,
                 max_poll_interval_ms=600_000,
+                session_timeout_ms=int(settings.session_seconds * 1000),
+                heartbeat_interval_ms=int(settings.session_seconds * 1000 / 5),
             )
 
     @property

@@ -31,6 +31,7 @@ class KafkaSettings:
         replication: of a topic that is made.
         retention: of a topic that is made. The topic holds what redaction has not seen: short.
         seconds_to_answer: how long the cluster may take to answer at first.
+        session_seconds: how long a consumer may be silent before its partitions go to others.
         security: more settings of kafka-python's clients, such as `sasl_mechanism`.
     """
 
@@ -41,6 +42,7 @@ class KafkaSettings:
     replication: int = 1
     retention: timedelta = timedelta(hours=24)
     seconds_to_answer: float = 10.0
+    session_seconds: float = 45.0
     security: tuple[tuple[str, Any], ...] = ()
 
     @property
