@@ -6,14 +6,21 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from locard.ingest.consumer import ConsumerCounts
+from locard.ingest.batch import BatchLimits
+from locard.ingest.consumer import Consumer
+from locard.ingest.counts import ConsumerCounts
 from locard.ingest.observability import ConsumerMetrics, Heartbeat, health_server
-from locard.schema import CannotContinue
+from locard.redaction import RedactionPool
+from locard.schema import CannotContinue, event_json
+from making import event
+from redactors import FaultyRedactor
+from test_consumer import Installation
 
 
 class Clock:
@@ -36,6 +43,14 @@ def counts() -> ConsumerCounts:
         commits=2,
         expired=1,
         redactions=Counter({"IBAN_CODE": 3}),
+        seconds={"publish": 0.5},
+        batches=Counter({0: 1, 2: 1}),
+        batched=507,
+        fenced=1,
+        lag={0: 12, 3: 0},
+        lake_files=9,
+        in_flight=2,
+        in_quarantine=3,
     )
 
 
@@ -68,6 +83,23 @@ def test_metrics_are_the_counts_of_the_moment(client, counts):
         "locard_consumer_commits_total": 2,
         "locard_consumer_records_expired_total": 1,
         'locard_consumer_redactions_total{entity_type="IBAN_CODE"}': 3,
+        "locard_consumer_commits_fenced_total": 1,
+        'locard_consumer_step_seconds_total{step="publish"}': 0.5,
+        'locard_consumer_batch_records_bucket{le="10"}': 1,
+        'locard_consumer_batch_records_bucket{le="100"}': 1,
+        'locard_consumer_batch_records_bucket{le="1000"}': 2,
+        'locard_consumer_batch_records_bucket{le="5000"}': 2,
+        'locard_consumer_batch_records_bucket{le="20000"}': 2,
+        'locard_consumer_batch_records_bucket{le="100000"}': 2,
+        'locard_consumer_batch_records_bucket{le="+Inf"}': 2,
+        "locard_consumer_batch_records_count": 2,
+        "locard_consumer_batch_records_sum": 507,
+        'locard_consumer_lag_events{partition="0"}': 12,
+        'locard_consumer_lag_events{partition="3"}': 0,
+        "locard_consumer_lag_seconds": 0,
+        "locard_consumer_in_flight": 2,
+        "locard_consumer_quarantine_records": 3,
+        "locard_consumer_lake_files": 9,
     }
     response = client.get("/metrics")
     assert response.headers["Content-Type"].startswith("text/plain")
@@ -78,6 +110,41 @@ def test_metrics_are_the_counts_of_the_moment(client, counts):
     text = client.get("/metrics").text
     assert "locard_consumer_records_read_total 8.0" in text
     assert 'locard_consumer_events_quarantined_total{error_class="invalid_event"} 1.0' in text
+
+
+def test_the_age_of_the_oldest_record_grows_until_it_is_published(client, counts):
+    """Whoever watches sees at any moment how far the lake is behind."""
+    counts.oldest = datetime.now(UTC) - timedelta(seconds=100)
+    text = client.get("/metrics").text
+    (age,) = re.findall(r"^locard_consumer_lag_seconds (\S+)$", text, re.MULTILINE)
+    assert 100 <= float(age) < 200
+
+
+def test_a_consumer_notes_where_it_stands(tmp_path):
+    """What it has done, what waits, and what the lake consists of."""
+    installation = Installation(tmp_path)
+    installation.append(*(event_json(event()) for _ in range(12)), b"no event")
+    counts = installation.consume().counts
+
+    assert (counts.read, counts.published, counts.commits, counts.batched) == (13, 12, 1, 13)
+    assert counts.batches == {1: 1}  # more than 10 records, at most 100
+    assert counts.seconds.keys() == {"read", "decode", "redact", "publish"}
+    assert all(seconds >= 0 for seconds in counts.seconds.values())
+    assert (counts.in_flight, counts.oldest, counts.in_quarantine) == (0, None, 1)
+    assert sum(counts.lag.values()) == 13  # as of its first look
+    assert counts.lake_files == 0
+
+
+def test_what_waits_has_an_age(tmp_path):
+    """From the moment it was appended on."""
+    installation = Installation(tmp_path)
+    installation.append(event_json(event()))
+    with RedactionPool(FaultyRedactor) as pool, installation.log.reader() as reader:
+        consumer = Consumer(
+            reader, pool, installation.lake, installation.quarantine, limits=BatchLimits(age=3600)
+        )
+        consumer.run(lambda: consumer.counts.in_flight == 1)
+        assert consumer.counts.oldest < datetime.now(UTC)
 
 
 def test_a_consumer_that_does_not_move_is_not_alive(clock):

@@ -14,7 +14,7 @@ from locard.cli.assembly import consumer
 from locard.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from locard.ingest.consumer import ConsumerCounts
+    from locard.ingest.counts import ConsumerCounts
     from locard.ingest.observability import Heartbeat
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from locard.ingest.eventlog import RawRecord
@@ -36,6 +37,10 @@ class Batch:
         limits: when it is due.
         starts: the offset at which each partition continues in the lake; a segment begins there,
             also when the log has used up offsets without records.
+
+    Attributes:
+        size: records, quarantined ones included.
+        oldest: when the first of them was appended to the log.
     """
 
     def __init__(self, limits: BatchLimits, starts: Mapping[int, int]) -> None:
@@ -45,6 +50,7 @@ class Batch:
         self._bytes = 0
         self._since: float | None = None
         self.size = 0
+        self.oldest: datetime | None = None
 
     @property
     def segments(self) -> list[Segment]:
@@ -83,6 +89,8 @@ class Batch:
         self._since = now if self._since is None else self._since
         self.size += 1
         self._bytes += len(record.value)
+        if self.oldest is None or record.appended_at < self.oldest:
+            self.oldest = record.appended_at
         segment = self._segments.get(record.partition)
         if segment is None:
             start = self._starts.get(record.partition, 0)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Protocol
 
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
+from locard.ingest.counts import ConsumerCounts
 from locard.ingest.decode import Decoded, Refused, decode
 from locard.ingest.eventlog import EventLogReader, RawRecord, RecordsMissing
 from locard.ingest.in_flight import InFlight
@@ -26,7 +25,7 @@ from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
 from locard.ingest.segments import Segment, next_offsets
 from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult, without_content
-from locard.schema import Event, RetryableError, utc_now
+from locard.schema import Event, Fenced, RetryableError, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +35,7 @@ _POLL_MOST: Final = 2_000  # records read at once
 _PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
 _ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
 _LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
+_LOOK_SECONDS: Final = 10.0  # between two looks at the lag and the lake
 
 
 class Redaction(Protocol):
@@ -57,22 +57,6 @@ class Redaction(Protocol):
     def discard(self) -> None:
         """Forget what was submitted."""
         ...
-
-
-@dataclass
-class ConsumerCounts:
-    """What the consumer did since it started.
-
-    Every record that was read is either published or quarantined; `expired` ones could not be read.
-    An event that is quarantined does not count as published, although its core is in the lake.
-    """
-
-    read: int = 0
-    published: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    commits: int = 0
-    expired: int = 0
-    redactions: Counter[str] = field(default_factory=Counter)
 
 
 class Consumer:
@@ -105,6 +89,7 @@ class Consumer:
         self._waiting = InFlight(most_in_flight, most_bytes_in_flight, _POLL_MOST)
         self._starts: dict[int, int] = {}
         self._batch = Batch(limits, {})
+        self._look_at = 0.0
         self.counts = ConsumerCounts()
 
     def run(self, should_stop: Callable[[], bool]) -> None:
@@ -146,7 +131,9 @@ class Consumer:
         room = self._waiting.room(self._batch.size)
         waits = not self._waiting
         try:
-            self._take(self._reader.poll(room, timeout if waits else 0))
+            with self.counts.timed("read"):
+                records = self._reader.poll(room, timeout if waits else 0)
+            self._take(records)
         except RecordsMissing as gap:
             self._cross(gap)
         except RetryableError as error:
@@ -155,10 +142,27 @@ class Consumer:
         self._collect(0 if room > 0 and waits else timeout)
         if self._batch.is_due(time.monotonic()):
             self._publish()
+        self._note_state(time.monotonic())
+
+    def _note_state(self, now: float) -> None:
+        """Note for whoever watches where this stands."""
+        counts, first = self.counts, self._waiting.first
+        waiting = [self._batch.oldest, first.record.appended_at if first else None]
+        counts.oldest = min((moment for moment in waiting if moment), default=None)
+        counts.in_flight = len(self._waiting) + self._batch.size
+        counts.in_quarantine = len(self._quarantine)
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        with suppress(RetryableError):
+            ends = self._reader.end_offsets()
+            counts.lag = {n: max(0, end - self._starts.get(n, 0)) for n, end in ends.items()}
+        counts.lake_files = self._lake.file_count()
 
     def _take(self, records: Sequence[RawRecord]) -> None:
         self.counts.read += len(records)
-        decoded = list(decode(records, utc_now()))
+        with self.counts.timed("decode"):
+            decoded = list(decode(records, utc_now()))
         events = [item.event for item in decoded if isinstance(item, Decoded)]
         for start in range(0, len(events), _CHUNK):
             self._redaction.submit(events[start : start + _CHUNK])
@@ -166,7 +170,8 @@ class Consumer:
 
     def _collect(self, timeout: float) -> None:
         """Give each waiting record its outcome, in the order of the log."""
-        results = iter(self._redaction.collect(timeout if self._redaction.pending else 0))
+        with self.counts.timed("redact"):
+            results = iter(self._redaction.collect(timeout if self._redaction.pending else 0))
         self._settle_refused()
         for result in results:
             item = self._waiting.take()
@@ -209,8 +214,12 @@ class Consumer:
                 with self._reader.assignment_held() as is_ours:
                     if not is_ours:
                         return  # the next poll forgets it; whoever has it now reads it again
-                    self._lake.publish(segments, utc_now())
+                    with self.counts.timed("publish"):
+                        self._lake.publish(segments, utc_now())
                 break
+            except Fenced:
+                self.counts.fenced += 1
+                raise
             except RetryableError as error:
                 log.warning("publishing again in %.1f s: %s", wait, error)
                 self._pause(wait)
@@ -220,7 +229,7 @@ class Consumer:
                     return  # the partitions were taken away meanwhile
                 wait = min(wait * 2, _LONGEST_PAUSE)
         self.counts.published += sum(segment.published for segment in segments)
-        self.counts.commits += 1
+        self.counts.note_batch(self._batch.size)
         positions = next_offsets(segments)
         self._starts |= positions
         self._batch = Batch(self._limits, self._starts)

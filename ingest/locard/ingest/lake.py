@@ -81,6 +81,10 @@ class LakeWriter:
         }
         return {partition: offset for partition, offset in found.items() if offset is not None}
 
+    def file_count(self) -> int:
+        """Return how many files the lake consists of, in the version that was last looked at."""
+        return len(self._table.file_uris())
+
     def publish(self, segments: Sequence[Segment], now: datetime) -> None:
         """Add the segments to the lake, all or none, and return when they are durable.
 

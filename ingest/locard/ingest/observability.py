@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from itertools import accumulate
 from typing import Any, ClassVar, Final
 
 from prometheus_client import (
@@ -22,11 +23,16 @@ from prometheus_client import (
     CollectorRegistry,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from locard.ingest.consumer import ConsumerCounts
-from locard.schema import CannotContinue
+from locard.ingest.counts import BATCH_SIZES, ConsumerCounts
+from locard.schema import CannotContinue, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +53,12 @@ class ConsumerMetrics(Collector):
             ("events_published", "Events published to the lake.", counts.published),
             ("commits", "Commits made to the lake.", counts.commits),
             ("records_expired", "Records that left the log unread.", counts.expired),
+            ("commits_fenced", "Commits refused, as another had published.", counts.fenced),
         ):
             yield CounterMetricFamily(f"locard_consumer_{name}", told, count)
+        yield _by_label("step_seconds", "What each step took.", "step", counts.seconds)
+        yield _batch_sizes(counts)
+        yield from _state(counts)
         yield _by_label(
             "events_quarantined",
             "Records put into quarantine, by why.",
@@ -63,7 +73,40 @@ class ConsumerMetrics(Collector):
         )
 
 
-def _by_label(name: str, told: str, label: str, tally: Mapping[str, int]) -> CounterMetricFamily:
+def _state(counts: ConsumerCounts) -> Iterator[Metric]:
+    """Yield what the consumer said last of where it stands; ages are as of now."""
+    lag = GaugeMetricFamily(
+        "locard_consumer_lag_events",
+        "Records in the log that are not in the lake, some seconds ago.",
+        labels=["partition"],
+    )
+    for partition, count in sorted(dict(counts.lag).items()):
+        lag.add_metric([str(partition)], count)
+    yield lag
+    oldest = counts.oldest
+    age = max(0.0, (utc_now() - oldest).total_seconds()) if oldest else 0.0
+    for name, told, value in (
+        ("lag_seconds", "Age of the oldest record that was read and is not published.", age),
+        ("in_flight", "Records that were read and are not published.", counts.in_flight),
+        ("quarantine_records", "Records in quarantine.", counts.in_quarantine),
+        ("lake_files", "Files that the lake consists of.", counts.lake_files),
+    ):
+        yield GaugeMetricFamily(f"locard_consumer_{name}", told, value)
+
+
+def _batch_sizes(counts: ConsumerCounts) -> HistogramMetricFamily:
+    sizes = dict(counts.batches)
+    bounds = [*map(str, BATCH_SIZES), "+Inf"]
+    so_far = accumulate(sizes.get(index, 0) for index in range(len(bounds)))
+    return HistogramMetricFamily(
+        "locard_consumer_batch_records",
+        "Records of each batch that was published.",
+        buckets=list(zip(bounds, so_far, strict=True)),
+        sum_value=counts.batched,
+    )
+
+
+def _by_label(name: str, told: str, label: str, tally: Mapping[str, float]) -> CounterMetricFamily:
     family = CounterMetricFamily(f"locard_consumer_{name}", told, labels=[label])
     # The consumer goes on counting on its own thread: copy, in one step, what is there.
     for value, count in sorted(dict(tally).items()):
