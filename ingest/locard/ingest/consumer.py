@@ -233,6 +233,7 @@ class Consumer:
         positions = next_offsets(segments)
         self._starts |= positions
         self._batch = Batch(self._limits, self._starts)
+        self._note_state(time.monotonic())
         self._reader.commit(positions)
 
     def _cross(self, gap: RecordsMissing) -> None:
