@@ -407,7 +407,7 @@ def test_partitions_that_are_taken_away_are_forgotten(kafka_bootstrap, tmp_path)
             if other.counts.published + slow_one.counts.published >= 160:
                 break
             if other.counts.published and slow_one._batch.size:
-                slow_one._publish()
+                slow_one._publish_all()
 
     ids = [e.event_id for e in shared.stored()]
     assert sorted(ids) == sorted(e.event_id for e in events + later)

@@ -79,11 +79,12 @@ class Batch:
         """Say whether a limit is reached at `now` (seconds on the clock that `add` was given)."""
         if self._since is None:
             return False
-        return (
-            self.size >= self._limits.rows
-            or self._bytes >= self._limits.bytes
-            or now - self._since >= self._limits.age
-        )
+        return self.is_full or now - self._since >= self._limits.age
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is due for its size, whatever its age."""
+        return self.size >= self._limits.rows or self._bytes >= self._limits.bytes
 
     def _segment(self, record: RawRecord, now: float) -> Segment:
         self._since = now if self._since is None else self._since

@@ -4,6 +4,7 @@ Everything before publishing is the idempotency zone: it can be dropped at any m
 again, because the lake alone says where a partition continues. So losing partitions to another
 consumer means to forget, and stopping means to publish what is ready and leave the rest in the log.
 
+Publishing runs beside the rest: while one batch is on its way to the lake, the next is redacted.
 Memory is bounded: while as many records or bytes are under way as allowed, none are read.
 """
 
@@ -22,10 +23,11 @@ from locard.ingest.decode import Decoded, Refused, decode
 from locard.ingest.eventlog import EventLogReader, RawRecord, RecordsMissing
 from locard.ingest.in_flight import InFlight
 from locard.ingest.lake import LakeWriter
+from locard.ingest.publisher import Publisher
 from locard.ingest.quarantine import Quarantine
 from locard.ingest.segments import Segment, next_offsets
 from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult, without_content
-from locard.schema import Event, Fenced, RetryableError, utc_now
+from locard.schema import Event, RetryableError, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,6 @@ _POLL_SECONDS: Final = 0.2
 _POLL_MOST: Final = 2_000  # records read at once
 _PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
 _ASSIGNMENT_SECONDS: Final = 60.0  # a consumer group takes a moment to share out partitions
-_LONGEST_PAUSE: Final = 30.0  # seconds between two tries of a publish that keeps failing
 _LOOK_SECONDS: Final = 10.0  # between two looks at the lag and the lake
 
 
@@ -91,6 +92,13 @@ class Consumer:
         self._batch = Batch(limits, {})
         self._look_at = 0.0
         self.counts = ConsumerCounts()
+        self._publisher = Publisher(
+            lake,
+            reader.assignment_held,
+            self.counts,
+            keep_alive=lambda: reader.poll(0, 0),
+            pause=pause,
+        )
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Work until `should_stop()`; then publish what is redacted and return.
@@ -101,7 +109,7 @@ class Consumer:
         self._reader.start(self._positions, self._forget)
         while not should_stop():
             self._step(_POLL_SECONDS)
-        self._publish()
+        self._publish_all()
 
     def run_once(self, on_progress: Callable[[], None] = lambda: None) -> None:
         """Work off what is in the log at this moment, and return when it is published.
@@ -123,12 +131,12 @@ class Consumer:
         while not self._has_reached(goal):
             self._step(_POLL_SECONDS)
             if self._all_batched(goal):
-                self._publish()
+                self._publish_all()
             on_progress()
 
     def _step(self, timeout: float) -> None:
         """Move everything one step on."""
-        room = self._waiting.room(self._batch.size)
+        room = self._room()
         waits = not self._waiting
         try:
             with self.counts.timed("read"):
@@ -140,18 +148,29 @@ class Consumer:
             log.warning("reading again in %.1f s: %s", _PAUSE_TO_READ, error)
             self._pause(_PAUSE_TO_READ)
         self._collect(0 if room > 0 and waits else timeout)
-        if self._batch.is_due(time.monotonic()):
+        self._settle_published(wait=False)
+        if self._batch.is_due(time.monotonic()) and not self._publisher.batch:
             self._publish()
         self._note_state(time.monotonic())
 
+    def _room(self) -> int:
+        """Return how many records may be read; none while a full batch waits for the one before."""
+        if self._publisher.batch and self._batch.is_full:
+            return 0
+        return self._waiting.room(self._batch.size + self._publisher.size)
+
     def _note_state(self, now: float) -> None:
         """Note for whoever watches where this stands."""
-        counts, first = self.counts, self._waiting.first
-        waiting = [self._batch.oldest, first.record.appended_at if first else None]
+        counts, first, leaving = self.counts, self._waiting.first, self._publisher.batch
+        waiting = [
+            leaving.oldest if leaving else None,
+            self._batch.oldest,
+            first.record.appended_at if first else None,
+        ]
         counts.oldest = min((moment for moment in waiting if moment), default=None)
-        counts.in_flight = len(self._waiting) + self._batch.size
+        counts.in_flight = len(self._waiting) + self._batch.size + self._publisher.size
         counts.in_quarantine = len(self._quarantine)
-        if now < self._look_at:
+        if now < self._look_at or leaving:  # the lake is looked at by one thread at a time
             return
         self._look_at = now + _LOOK_SECONDS
         with suppress(RetryableError):
@@ -204,44 +223,33 @@ class Consumer:
         self._batch.add_quarantined(record, error_class, core, time.monotonic())
         self.counts.quarantined[error_class] += 1
 
+    def _publish_all(self) -> None:
+        """Publish what is batched, and return when it is in the lake."""
+        self._settle_published(wait=True)
+        self._publish()
+        self._settle_published(wait=True)
+
     def _publish(self) -> None:
-        segments = self._batch.segments
-        if not segments:
-            return
-        wait = 0.5
-        while True:
-            try:
-                with self._reader.assignment_held() as is_ours:
-                    if not is_ours:
-                        return  # the next poll forgets it; whoever has it now reads it again
-                    with self.counts.timed("publish"):
-                        self._lake.publish(segments, utc_now())
-                break
-            except Fenced:
-                self.counts.fenced += 1
-                raise
-            except RetryableError as error:
-                log.warning("publishing again in %.1f s: %s", wait, error)
-                self._pause(wait)
-                with suppress(RetryableError):
-                    self._reader.poll(0, 0)  # stay a member of the group
-                if not self._batch.segments:
-                    return  # the partitions were taken away meanwhile
-                wait = min(wait * 2, _LONGEST_PAUSE)
-        self.counts.published += sum(segment.published for segment in segments)
-        self.counts.note_batch(self._batch.size)
-        positions = next_offsets(segments)
-        self._starts |= positions
-        self._batch = Batch(self._limits, self._starts)
-        self._note_state(time.monotonic())
-        self._reader.commit(positions)
+        """Send the batch on its way, and begin the next behind it."""
+        leaving = self._batch
+        if leaving.segments:
+            self._batch = Batch(self._limits, self._starts | next_offsets(leaving.segments))
+            self._publisher.begin(leaving)
+
+    def _settle_published(self, *, wait: bool) -> None:
+        """Note what has arrived in the lake."""
+        positions = self._publisher.published(wait=wait)
+        if positions:
+            self._starts |= positions
+            self._note_state(time.monotonic())
+            self._reader.commit(positions)
 
     def _cross(self, gap: RecordsMissing) -> None:
         """Publish what came before the gap, then the gap itself, and go on behind it."""
         log.error("%s", gap)
         while self._waiting:
             self._collect(_POLL_SECONDS)
-        self._publish()
+        self._publish_all()
         start = self._starts.get(gap.partition, 0)
         if start != gap.first_offset:
             return  # the partition was taken away; its next owner will meet the gap
@@ -269,6 +277,7 @@ class Consumer:
 
     def _forget(self) -> None:
         """Drop what is under way; whoever has the partitions next reads it again."""
+        self._publisher.abandon()
         self._redaction.discard()
         self._waiting.clear()
         self._batch = Batch(self._limits, self._starts)

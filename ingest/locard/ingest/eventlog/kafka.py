@@ -195,12 +195,11 @@ class KafkaReader:
 
     def _follow_assignment(self) -> None:
         """Forget what was taken away, and seek what was given to where the lake stands."""
-        with self._listener.lock:
-            changed = self._listener.has_changed
-            self._listener.has_lost = self._listener.has_new = False
-        if not changed:
+        if not self._listener.has_changed:
             return
-        self._on_revoked()
+        self._on_revoked()  # before the change is forgotten: until then nothing may be published
+        with self._listener.lock:
+            self._listener.has_lost = self._listener.has_new = False
         assigned = sorted(self._consumer.assignment(), key=lambda p: int(p.partition))
         positions = self._positions([partition.partition for partition in assigned])
         for partition in assigned:
