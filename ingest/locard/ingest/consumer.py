@@ -31,7 +31,7 @@ from locard.schema import Event, RetryableError, utc_now
 
 log = logging.getLogger(__name__)
 
-_CHUNK: Final = 64  # events handed to a redaction worker at once
+_CHUNK: Final = 256  # events handed to a redaction worker at once
 _POLL_SECONDS: Final = 0.2
 _POLL_MOST: Final = 2_000  # records read at once
 _PAUSE_TO_READ: Final = 1.0  # seconds before a log that did not answer is asked again
@@ -180,12 +180,13 @@ class Consumer:
 
     def _take(self, records: Sequence[RawRecord]) -> None:
         self.counts.read += len(records)
-        with self.counts.timed("decode"):
-            decoded = list(decode(records, utc_now()))
-        events = [item.event for item in decoded if isinstance(item, Decoded)]
-        for start in range(0, len(events), _CHUNK):
-            self._redaction.submit(events[start : start + _CHUNK])
-        self._waiting.add(decoded)
+        for start in range(0, len(records), _CHUNK):  # so that workers begin before all is decoded
+            with self.counts.timed("decode"):
+                decoded = list(decode(records[start : start + _CHUNK], utc_now()))
+            events = [item.event for item in decoded if isinstance(item, Decoded)]
+            if events:
+                self._redaction.submit(events)
+            self._waiting.add(decoded)
 
     def _collect(self, timeout: float) -> None:
         """Give each waiting record its outcome, in the order of the log."""

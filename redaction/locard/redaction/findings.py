@@ -21,7 +21,7 @@ FORGED_TOKEN: Final = "LOCARD_TOKEN"  # noqa: S105 - the name of an entity type
 _NAME_OF_RECOGNIZER: Final = "recognizer_name"  # in Presidio's results
 _BY_NAME: Final = 0.99  # the form of a secret says more of its type than its name does
 _SHORTEST: Final = 5  # characters; nothing that has a form is shorter
-_REMEMBERED_TEXTS: Final = 4096
+_REMEMBERED_TEXTS: Final = 16_384
 _LONGEST_REMEMBERED: Final = 20_000  # characters
 
 

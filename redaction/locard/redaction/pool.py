@@ -35,29 +35,33 @@ class _Chunk:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
-        self.results: list[RedactionResult] = []
+        self.results: list[RedactionResult | None] = [None] * len(events)
         self.is_wanted = True
 
     @property
-    def is_done(self) -> bool:
-        return len(self.results) == len(self.events)
+    def open(self) -> list[int]:
+        """Which events have no result yet; by number, in order."""
+        return [number for number, result in enumerate(self.results) if result is None]
 
-    @property
-    def rest(self) -> Sequence[Event]:
-        return self.events[len(self.results) :]
-
-    def fail_next(self, error_class: str) -> None:
-        self.results.append(FailedRedaction(self.rest[0], error_class))
+    def fail(self, number: int, error_class: str) -> None:
+        self.results[number] = FailedRedaction(self.events[number], error_class)
 
 
 @dataclass(eq=False)
 class _Station:
-    """A worker, the chunk it is working on, and when that takes too long (monotonic seconds)."""
+    """A worker, the chunk it is working on, and when that takes too long (monotonic seconds).
+
+    Args:
+        sent: the numbers of the chunk's events that it was given.
+        answered: how many of those it has answered.
+    """
 
     worker: Worker
     deadline: float
     is_ready: bool = False
     chunk: _Chunk | None = None
+    sent: Sequence[int] = ()
+    answered: int = 0
 
     @property
     def is_idle(self) -> bool:
@@ -101,7 +105,7 @@ class RedactionPool:
         chunk = _Chunk(events)
         self._submitted.append(chunk)
         self._waiting.append(chunk)
-        self._dispatch()
+        self._wait(0)  # a worker may be done with what it had
 
     def collect(self, timeout: float) -> list[RedactionResult]:
         """Return the results that are complete, in order of submission.
@@ -113,14 +117,14 @@ class RedactionPool:
             CannotContinue: a worker cannot be started at all.
         """
         give_up = time.monotonic() + timeout
-        while self._submitted and not self._submitted[0].is_done:
+        while self._submitted and self._submitted[0].open:
             now = time.monotonic()
             if now >= give_up:
                 break
             self._wait(min(give_up, *(station.deadline for station in self._stations)) - now)
         finished: list[RedactionResult] = []
-        while self._submitted and self._submitted[0].is_done:
-            finished += self._submitted.popleft().results
+        while self._submitted and not self._submitted[0].open:
+            finished += [result for result in self._submitted.popleft().results if result]
         return finished
 
     def discard(self) -> None:
@@ -150,13 +154,14 @@ class RedactionPool:
         for station in list(self._stations):
             if station.is_idle and self._waiting:
                 chunk = self._waiting.popleft()
+                sent = chunk.open
                 try:
-                    station.worker.send([event_json(event) for event in chunk.rest])
+                    station.worker.send([event_json(chunk.events[number]) for number in sent])
                 except OSError:  # it ended while it had nothing to do; no event is to blame
                     self._waiting.appendleft(chunk)
                     self._replace(station)
                     continue
-                station.chunk = chunk
+                station.chunk, station.sent, station.answered = chunk, sent, 0
                 station.deadline = time.monotonic() + self._seconds_per_event
 
     def _wait(self, timeout: float) -> None:
@@ -181,11 +186,15 @@ class RedactionPool:
                 raise CannotContinue(f"redaction cannot start: {message}")
             station.is_ready, station.deadline = True, _NEVER
             return
-        if station.chunk is None:
+        chunk = station.chunk
+        if chunk is None:
             raise AssertionError("a worker answered without having been asked")
-        station.chunk.results.append(_result(station.chunk.rest[0], message))
+        numbers = station.sent[station.answered : station.answered + len(message)]
+        for number, answer in zip(numbers, message, strict=True):
+            chunk.results[number] = _result(chunk.events[number], answer)
+        station.answered += len(message)
         station.deadline = time.monotonic() + self._seconds_per_event
-        if station.chunk.is_done:
+        if station.answered == len(station.sent):
             station.chunk, station.deadline = None, _NEVER
             if station.worker.resident_bytes() > self._most_bytes:
                 self._replace(station)  # it leaks, or kept what a huge event needed
@@ -208,11 +217,14 @@ class RedactionPool:
         self._give_up_event(station, "redaction_timeout")
 
     def _give_up_event(self, station: _Station, error_class: str) -> None:
-        """Fail the event a worker was on, and hand the rest of its chunk to the next free one."""
+        """Fail the event a worker was on, and hand the rest of its chunk to the next free one.
+
+        The rest includes events that were done and not told of.
+        """
         chunk = station.chunk
         if chunk is not None:
-            chunk.fail_next(error_class)
-            if chunk.is_wanted and not chunk.is_done:
+            chunk.fail(station.sent[max(station.worker.at, station.answered)], error_class)
+            if chunk.is_wanted and chunk.open:
                 self._waiting.appendleft(chunk)
         self._replace(station)
 

@@ -20,6 +20,7 @@ from locard.redaction.text import RedactedText
 from locard.schema import (
     EVENT_TYPE_OF_KIND,
     KNOWN_PART_TYPES,
+    MESSAGE_FIELD_NAMES,
     Action,
     EventCore,
     canonical_bytes,
@@ -128,7 +129,7 @@ class Walk:
     def _object(self, value: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, item in value.items():
-            name = self._text(key, ())
+            name = key if key in MESSAGE_FIELD_NAMES else self._text(key, ())
             while name in result:  # two keys that were two spellings of one value
                 name += "'"
             result[name] = self._at(key, item, words_of(key))

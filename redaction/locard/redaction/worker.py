@@ -8,11 +8,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 try:
     import resource
@@ -25,7 +26,9 @@ SECONDS_TO_START: Final = 120.0
 MOST_BYTES_OF_WORK: Final = 4 * 1024**3
 """That a worker may ask the system for; an event that needs more fails, and the worker lives."""
 
+_ANSWER_SECONDS: Final = 0.01  # for which answers are gathered, so that few messages carry them
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_Answer: TypeAlias = "tuple[bytes, bytes] | None"
 _CONTEXT: Final = multiprocessing.get_context("spawn")  # a fork would inherit locks of threads
 
 
@@ -40,22 +43,29 @@ class EventRedactor(Protocol):
 class Worker:
     """A process and the pipe to it.
 
-    Its first message is `None` when it is ready, or text that says why it cannot start. Then each
-    event that was sent is answered in turn: with the JSON of the redacted event and of its record,
-    or with `None` where redaction failed.
+    Its first message is `None` when it is ready, or text that says why it cannot start. Then the
+    events that were sent are answered in turn, some with each message: with the JSON of the
+    redacted event and of its record, or with `None` where redaction failed.
     """
 
     def __init__(self, make_redactor: Callable[[], EventRedactor]) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
+        self._at = _CONTEXT.RawValue("L", 0)
         self._process = _CONTEXT.Process(
-            target=_work, args=(theirs, make_redactor), name="locard-redaction", daemon=True
+            target=_work, args=(theirs, self._at, make_redactor), name="locard-redaction", daemon=True
         )
         with _interrupts_ignored():
             self._process.start()
         theirs.close()
 
+    @property
+    def at(self) -> int:
+        """Which of the events that were sent last the process is on, or ended on; from 0."""
+        return int(self._at.value)
+
     def send(self, events: list[bytes]) -> None:
         """Hand over events as JSON; the process must have answered all earlier ones."""
+        self._at.value = 0
         self.pipe.send(events)
 
     def receive(self) -> Any:
@@ -95,8 +105,12 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _work(pipe: Connection, make_redactor: Callable[[], EventRedactor]) -> None:
-    """The worker process: say when ready, then answer each event with its result."""
+def _work(pipe: Connection, at: Any, make_redactor: Callable[[], EventRedactor]) -> None:
+    """The worker process: say when ready, then answer each event with its result.
+
+    Args:
+        at: shared with the owner: which event this is on, which it must know when this is killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     try:
         redactor = make_redactor()
@@ -117,11 +131,19 @@ def _work(pipe: Connection, make_redactor: Callable[[], EventRedactor]) -> None:
             chunk: list[bytes] = pipe.recv()
         except EOFError:
             return
-        for data in chunk:
-            pipe.send(_redact(redactor, data))
+        answers: list[_Answer] = []
+        answered = time.monotonic()
+        for number, data in enumerate(chunk):
+            at.value = number
+            answers.append(_redact(redactor, data))
+            if time.monotonic() - answered >= _ANSWER_SECONDS:
+                pipe.send(answers)
+                answers, answered = [], time.monotonic()
+        if answers:
+            pipe.send(answers)
 
 
-def _redact(redactor: EventRedactor, data: bytes) -> tuple[bytes, bytes] | None:
+def _redact(redactor: EventRedactor, data: bytes) -> _Answer:
     try:
         event: Any = parse_json(data)
         redacted, record = redactor.redact(event)

@@ -23,6 +23,7 @@ from locard.schema.bodies import (
 from locard.schema.canonical import canonical_bytes
 from locard.schema.content import (
     KNOWN_PART_TYPES,
+    MESSAGE_FIELD_NAMES,
     Absence,
     History,
     Message,
@@ -84,6 +85,7 @@ __all__ = [
     "EVENT_TYPE_OF_KIND",
     "KINDS",
     "KNOWN_PART_TYPES",
+    "MESSAGE_FIELD_NAMES",
     "LAKE_FORMAT",
     "LAKE_FORMAT_KEY",
     "MARK_PATTERN",

@@ -12,6 +12,7 @@ The columns are derived from the models, so the two cannot drift apart. What onl
 from __future__ import annotations
 
 import types
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,9 +127,16 @@ EVENT_COLUMNS: Final = pa.schema(
 
 def event_table(events: Sequence[Event]) -> pa.Table:
     """Return the events as a table with `EVENT_COLUMNS`, one row each, in the given order."""
-    rows = [_row(event) for event in events]
+    cells: dict[str, list[Any]] = defaultdict(lambda: [None] * len(events))
+    for number, event in enumerate(events):
+        for name, value in _row(event).items():
+            cells[name][number] = value
+    # Most columns are of other kinds than an event's: they are made without a look at any row.
     arrays = [
-        pa.array([row.get(field.name) for row in rows], type=field.type) for field in EVENT_COLUMNS
+        pa.array(cells[field.name], type=field.type)
+        if field.name in cells
+        else pa.nulls(len(events), field.type)
+        for field in EVENT_COLUMNS
     ]
     return pa.Table.from_arrays(arrays, schema=EVENT_COLUMNS)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue
@@ -150,8 +150,11 @@ class CustodyBody(Record):
     targets: Content[JsonValue] = None
 
 
-def content_fields(model: type[BaseModel]) -> Iterator[str]:
-    """Yield the names of a model's fields that are marked as content, in their order."""
-    for name, field in model.model_fields.items():
-        if any(isinstance(mark, ContentMark) for mark in field.metadata):
-            yield name
+@cache
+def content_fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names of a model's fields that are marked as content, in their order."""
+    return tuple(
+        name
+        for name, field in model.model_fields.items()
+        if any(isinstance(mark, ContentMark) for mark in field.metadata)
+    )
