@@ -2,7 +2,11 @@
 
 Stages alone: append to the log, read from it, decode, redact, publish. The comparison for decoding
 is the standard library's parser with the same model behind it; for publishing it is
-`write_deltalake`, which neither syncs the disk nor carries a transaction.
+`write_deltalake`, which neither syncs the disk nor carries a transaction. End to end there are
+three kinds of traffic: made-up events whose texts are all new, real agent runs, and real agent runs
+in which every text has been made new.
+
+`--soak EVENTS` does one thing only: it lets so many events through Kafka and looks at memory.
 """
 
 from __future__ import annotations
@@ -11,25 +15,22 @@ import argparse
 import itertools
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from deltalake import write_deltalake
 
+from bench.agent_traffic import agent_events
+from bench.event_logs import BenchLog, broker
+from bench.ingest_load import measure_latency, measure_memory
 from bench.reporting import Report, best_seconds
 from bench.workload import events as make_events
 from locard.ingest.consumer import Consumer
 from locard.ingest.decode import decode
-from locard.ingest.eventlog import EventLogReader, EventLogWriter, RawRecord, outgoing
-from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
+from locard.ingest.eventlog import EventLogReader, RawRecord, outgoing
 from locard.ingest.garbage import collect_garbage_less_often
 from locard.ingest.lake import LakeWriter
 from locard.ingest.quarantine import Quarantine
@@ -39,7 +40,6 @@ from locard.schema import Event, RedactionRecord, event_json, validate_event
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 RECORD = RedactionRecord(policy="bench", engine="bench")
-SCRIPT_KAFKA = Path(__file__).parents[1] / "script" / "kafka"
 
 
 class Bench:
@@ -60,6 +60,7 @@ class Bench:
         self.scratch = scratch
         self._names = itertools.count()
         self._seeds = itertools.count(1)
+        self.rates: dict[str, float] = {}
         self.keyring = Keyring.open_or_create(self.directory() / "keys")
 
     def stage(
@@ -110,14 +111,9 @@ class Bench:
 
     def redact(self) -> None:
         """Presidio in one worker process and in two, each event once."""
-        with presidio_pool(self.keyring.pseudonymizer(), workers=1) as one:
-            self._redact(one, "rate with 1 worker")
-        self._redact(self.pool, "rate with 2 workers")
-
-    @cached_property
-    def pool(self) -> RedactionPool:
-        """Two workers for all that redacts; not before, since starting them takes both cores."""
-        return presidio_pool(self.keyring.pseudonymizer(), workers=2)
+        for workers, metric in ((1, "rate with 1 worker"), (2, "rate with 2 workers")):
+            with presidio_pool(self.keyring.pseudonymizer(), workers=workers) as pool:
+                self._redact(pool, metric)
 
     def _redact(self, pool: RedactionPool, metric: str) -> None:
         _redact(pool, self.events[:2])  # the processes start outside the measurement
@@ -127,88 +123,68 @@ class Bench:
         seconds = time.perf_counter() - started
         self._rates("redact", metric, seconds, len(events) / len(self.events), None)
 
-    def log(self, name: str, log: AnyLog) -> None:
+    def log(self, name: str, kafka: str | None = None) -> None:
         """Append and read."""
         records = [
             outgoing(event, value) for event, value in zip(self.events, self.values, strict=True)
         ]
+        logs: list[BenchLog] = []
 
         def append() -> None:
-            with log.fresh().writer() as writer:
+            logs.append(BenchLog(self.directory(), kafka))
+            with logs[-1].writer() as writer:
                 for start in range(0, len(records), 1_000):
                     writer.append(records[start : start + 1_000])
 
         self.stage(name, "append rate", append)
 
         def read() -> None:
-            with log.reader() as reader:
+            with logs[-1].reader() as reader:
                 _read(reader, len(records))
 
         self.stage(name, "read rate", read)
 
-    def end_to_end(self, name: str, log: AnyLog) -> None:
+    def end_to_end(self, name: str, kafka: str | None = None) -> None:
         """From a full log to the lake, with redaction in two processes."""
         # Texts that the workers have not seen: they remember the findings of those they have.
-        events = make_events(self.redacted, seed=next(self._seeds))
-        share = len(events) / len(self.events)
-        with log.fresh().writer() as writer:
-            writer.append([outgoing(event, event_json(event)) for event in events])
-        home = self.directory()
-        quarantine = Quarantine(home / "quarantine", self.keyring.quarantine_public_key())
-        with log.reader() as reader:
-            consumer = Consumer(reader, self.pool, LakeWriter(home / "lake"), quarantine)
+        made_up = make_events(self.redacted, seed=next(self._seeds))
+        self._end_to_end(name, "made-up events", made_up, kafka)
+        for kind, fresh in (("agent runs", False), ("agent runs, all texts new", True)):
+            traffic = list(itertools.islice(agent_events(fresh=fresh), self.redacted))
+            aim = ">=5000" if kafka and not fresh else None
+            self._end_to_end(name, kind, traffic, kafka, aim)
+
+    def _end_to_end(
+        self,
+        name: str,
+        kind: str,
+        events: Sequence[Event],
+        kafka: str | None,
+        aim: str | None = None,
+    ) -> None:
+        values = [event_json(event) for event in events]
+        log = BenchLog(self.directory(), kafka)
+        with log.writer() as writer:
+            records = [outgoing(e, value) for e, value in zip(events, values, strict=True)]
+            for start in range(0, len(records), 1_000):
+                writer.append(records[start : start + 1_000])
+        quarantine = Quarantine(log.directory / "quarantine", self.keyring.quarantine_public_key())
+        with (
+            presidio_pool(self.keyring.pseudonymizer(), workers=2) as pool,
+            log.reader() as reader,
+        ):
+            _redact(pool, events[:2])  # the processes start outside the measurement
+            consumer = Consumer(reader, pool, LakeWriter(log.directory / "lake"), quarantine)
             started = time.perf_counter()
             consumer.run_once()
             seconds = time.perf_counter() - started
         if consumer.counts.published != len(events):
             raise AssertionError("not every event was published")
-        self._rates(name, "end to end rate", seconds, share, None)
-
-
-class AnyLog:
-    """An event log that can be made anew; embedded, or on a broker."""
-
-    def __init__(self, directory: Callable[[], Path], kafka: str | None = None) -> None:
-        self._directory = directory
-        self._kafka = kafka
-        self._path = directory()
-
-    def fresh(self) -> AnyLog:
-        """Go on with an empty log."""
-        self._path = self._directory()
-        return self
-
-    @contextmanager
-    def writer(self) -> Iterator[EventLogWriter]:
-        """Open it for appending."""
-        writer: Any
-        if self._kafka:
-            from locard.ingest.eventlog.kafka import KafkaWriter
-
-            writer = KafkaWriter(self._settings())
-        else:
-            writer = EmbeddedWriter(self._path / "log.sqlite")
-        yield writer
-        writer.close()
-
-    @contextmanager
-    def reader(self) -> Iterator[EventLogReader]:
-        """Open it for reading from the beginning."""
-        reader: Any
-        if self._kafka:
-            from locard.ingest.eventlog.kafka import KafkaReader
-
-            reader = KafkaReader(self._settings())
-        else:
-            reader = EmbeddedReader(self._path / "log.sqlite")
-        yield reader
-        reader.close()
-
-    def _settings(self) -> Any:
-        from locard.ingest.eventlog.kafka_cluster import KafkaSettings
-
-        name = f"bench.{self._path.parent.name}.{self._path.name}"
-        return KafkaSettings(str(self._kafka), topic=name, group=name)
+        rate = len(events) / seconds
+        megabytes = sum(map(len, values)) / 1e6
+        self.report.figure(name, f"end to end rate, {kind}", rate, "events/s", aim)
+        self.report.figure(name, f"end to end rate, {kind}", megabytes / seconds, "MB/s")
+        self.rates[kind] = rate
 
 
 def _segment(events: Sequence[Event]) -> Segment:
@@ -233,44 +209,44 @@ def _read(reader: EventLogReader, count: int) -> None:
         count -= len(reader.poll(2_000, 1.0))
 
 
-@contextmanager
-def _broker(scratch: Path) -> Iterator[str | None]:
-    """Start a broker where Java and Maven are; without them the Kafka figures are left out."""
-    data = ["--data", str(scratch / "kafka")]
-    started = subprocess.run([str(SCRIPT_KAFKA), "start", *data], stdout=subprocess.PIPE, text=True)
-    if started.returncode != 0:
-        print("no broker: the figures for Kafka are left out", file=sys.stderr)
-        yield None
-        return
-    try:
-        yield started.stdout.strip()
-    finally:
-        subprocess.run([str(SCRIPT_KAFKA), "stop", *data, "--kill"], check=False)
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="end within 50 seconds")
-    quick = parser.parse_args().quick
+    parser.add_argument("--soak", type=int, metavar="EVENTS", help="look at memory alone")
+    chosen = parser.parse_args()
     collect_garbage_less_often()  # as `locard consume` does
     scratch = Path(tempfile.mkdtemp(prefix="locard-bench-"))
     try:
-        sizes = (8_000, 800, 2) if quick else (100_000, 20_000, 3)
+        sizes = (8_000, 1_500, 1) if chosen.quick else (100_000, 33_108, 3)
         bench = Bench(*sizes, scratch)
-        bench.decode()
-        bench.publish()
-        bench.redact()
-        embedded = AnyLog(bench.directory)
-        bench.log("embedded", embedded)
-        bench.end_to_end("embedded", embedded)
-        with _broker(scratch) as kafka:
-            if kafka:
-                bench.log("kafka", AnyLog(bench.directory, kafka))
-                bench.end_to_end("kafka", AnyLog(bench.directory, kafka))
-        bench.pool.close()
+        if chosen.soak:
+            _soak(bench, chosen.soak)
+        else:
+            _run(bench, 6 if chosen.quick else 60)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run(bench: Bench, seconds: float) -> None:
+    bench.decode()
+    bench.publish()
+    bench.redact()
+    bench.log("embedded")
+    bench.end_to_end("embedded")
+    with broker(bench.scratch) as kafka:
+        if kafka:
+            bench.log("kafka", kafka)
+            bench.end_to_end("kafka", kafka)
+            log, rate = BenchLog(bench.directory(), kafka), bench.rates["agent runs"] / 2
+            measure_latency(bench.report, "kafka", log, bench.keyring, rate, seconds)
+
+
+def _soak(bench: Bench, events: int) -> None:
+    with broker(bench.scratch) as kafka:
+        log = BenchLog(bench.directory(), kafka)
+        name = "kafka" if kafka else "embedded"
+        measure_memory(bench.report, name, log, bench.keyring, events, steps=20)
 
 
 if __name__ == "__main__":

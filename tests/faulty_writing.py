@@ -69,7 +69,7 @@ WRITES: dict[str, tuple[Any, str, Callable[..., bool] | None, type[Exception]]] 
     "log entry": (DeltaTable, "create_write_transaction", _of_publish, OSError),
     "sync of the log entry": (delta, "fsync_path", _of_entries, OSError),
     "offset commit": (EmbeddedReader, "commit", _of_log, RetryableError),
-    "optimise, file": (rewriting, "_write_file", None, OSError),
+    "optimise, file": (rewriting, "write_rows", None, OSError),
     "optimise, sync": (rewriting, "fsync_path", None, OSError),
     "optimise, log entry": (DeltaTable, "create_write_transaction", _of_rewrite, OSError),
     "checkpoint": (DeltaTable, "create_checkpoint", None, OSError),

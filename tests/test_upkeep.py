@@ -143,7 +143,7 @@ def test_a_file_that_comes_late_to_a_closed_day_is_sorted_in(path):
 
 def test_large_days_become_several_files_in_one_order(path, monkeypatch):
     """A file is closed when it is large enough; sessions lie in one or two of them."""
-    monkeypatch.setattr(rewriting_module, "_ROWS_IN_GROUP", 10)
+    monkeypatch.setattr(rewriting_module, "ROWS_IN_GROUP", 10)
     before = rows(path)
     optimize(path, NEXT_DAY, FileSizes(target=1))
 
@@ -229,7 +229,7 @@ def _no_space(*_args, **_kwargs):
 
 @pytest.mark.parametrize(
     "where",
-    ["DeltaTable.create_write_transaction", "rewriting.fsync_path", "rewriting._write_file"],
+    ["DeltaTable.create_write_transaction", "rewriting.fsync_path", "rewriting.write_rows"],
 )
 def test_a_full_disk_leaves_the_lake_as_it_was_and_no_file_behind(path, monkeypatch, where):
     """One line says what to do, and afterwards the same run succeeds."""
@@ -263,12 +263,12 @@ def _with_one_twice(table):
 @pytest.mark.parametrize("change", [_without_first, _with_other_text, _with_one_twice])
 def test_a_row_that_changed_on_the_way_stops_the_rewrite(path, monkeypatch, change):
     """What was written is read back before the old files may go."""
-    write = rewriting_module._write_file
+    write = rewriting_module.write_rows
 
     def changing(target, first, following, size):
         return write(target, change(first), following, size)
 
-    monkeypatch.setattr(rewriting_module, "_write_file", changing)
+    monkeypatch.setattr(rewriting_module, "write_rows", changing)
     with pytest.raises(CannotContinue, match="rows of 2026-05-04 changed"):
         optimize(path, NEXT_DAY)
     assert len(files(path)) == 10

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from locard.cli.settings import Settings
+from locard.schema import CannotContinue
 
 _SECONDS_UNTIL_SPOOLED: Final = 5.0  # that Kafka may take before events go to the disk
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from locard.ingest.consumer import Consumer
     from locard.ingest.eventlog import EventLogReader, EventLogWriter
     from locard.ingest.eventlog.kafka_cluster import KafkaSettings
+    from locard.ingest.retention import Retention
     from locard.redaction import DetectionSettings, Keyring, RedactionPolicy, VaultSettings
 
 
@@ -105,6 +107,25 @@ def redaction_policy(settings: Settings) -> RedactionPolicy:
     if settings.redaction_policy:
         return read_policy(settings.redaction_policy)
     return read_policy(in_home) if in_home.exists() else DEFAULT_POLICY
+
+
+def retention(settings: Settings) -> Retention:
+    """Return what applies the retention policy: a configured file's, else that of the home.
+
+    Raises:
+        CannotContinue: there is a file, and it is no policy; or a configured one is not there.
+    """
+    from locard.ingest.retention import Holds, Retention, read_retention
+
+    path = settings.retention_policy or settings.home / "retention.toml"
+    if settings.retention_policy and not path.exists():
+        raise CannotContinue(f"there is no retention policy {path}; put it back, or leave it out")
+    return Retention(
+        settings.lake_path,
+        read_retention(path),
+        Holds(settings.home / "holds.json"),
+        settings.home,
+    )
 
 
 def detection_settings(settings: Settings) -> DetectionSettings:

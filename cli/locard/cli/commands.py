@@ -20,6 +20,7 @@ from locard.cli.demo import demo
 from locard.cli.examining import doctor
 from locard.cli.identities import identity
 from locard.cli.ingesting import import_
+from locard.cli.keeping import hold, retention_
 from locard.cli.keys import keys, pseudonym
 from locard.cli.lake import lake
 from locard.cli.quarantined import quarantine
@@ -72,7 +73,7 @@ for command in (
     sql,
 ):
     locard.add_command(command)
-for group in (identity, keys, lake, quarantine, vault):
+for group in (hold, identity, keys, lake, quarantine, retention_, vault):
     locard.add_command(group)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from locard.cli.assembly import log_writer
+from locard.cli.keeping import expire
 from locard.cli.questions import format_options
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue, LocardError, utc_now
@@ -93,7 +94,7 @@ def vacuum(settings: Settings, grace_hours: float | None) -> int:
 )
 @click.pass_obj
 def upkeep(settings: Settings, minutes: float | None) -> int:
-    """Do all of upkeep: optimize, then vacuum. Once, as for cron, or again and again.
+    """Do all of upkeep: retention, optimize, vacuum. Once, as for cron, or again and again.
 
     With --every nothing that goes wrong ends it: it is told, and tried again the next time.
     """
@@ -114,6 +115,7 @@ def upkeep(settings: Settings, minutes: float | None) -> int:
 def _upkeep(settings: Settings) -> None:
     from locard.ingest.upkeep import upkeep as run
 
+    expire(settings)
     grace = timedelta(hours=settings.lake_grace_hours)
     report = run(settings.lake_path, utc_now(), grace)
     _tell(settings, report)

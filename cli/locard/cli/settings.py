@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         description="What the collector keeps on its disk while Kafka is away, in bytes.",
     )
     api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
+    retention_policy: Path | None = Field(
+        None, description="How long what is kept, where it is not `retention.toml` in the home."
+    )
     redaction_policy: Path | None = Field(
         None, description="The policy, where it is not `redaction.toml` in the home."
     )
@@ -93,7 +96,7 @@ class Settings(BaseSettings):
     upkeep_minutes: float = Field(
         15, gt=0, description="How often `locard up` keeps the lake in order."
     )
-    batch_seconds: float = Field(5, gt=0, description="Age at which a batch is published.")
+    batch_seconds: float = Field(1, gt=0, description="Age at which a batch is published.")
 
     @property
     def lake_path(self) -> Path:

@@ -24,7 +24,7 @@ class BatchLimits:
 
     rows: int = 20_000
     bytes: int = 64 * 1024 * 1024
-    age: float = 5.0
+    age: float = 1.0
 
 
 DEFAULT_LIMITS: Final = BatchLimits()

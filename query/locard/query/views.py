@@ -36,8 +36,8 @@ _COLUMNS: Final = {
     "call_id": "one tool call: its sightings, its result, decisions about it",
     "caused_by": "ids of events",
     "absent": (
-        "content that is `not_captured`, `redacted_upstream`, `quarantined` or `erased`, by its "
-        "column"
+        "content that is `not_captured`, `redacted_upstream`, `quarantined`, `erased` or "
+        "`expired`, by its column"
     ),
     "extensions": "what the source sent and this version has no column for",
     "messages": "messages of parts, each with its own `trust`",

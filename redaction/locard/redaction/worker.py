@@ -52,7 +52,10 @@ class Worker:
         self.pipe, theirs = _CONTEXT.Pipe()
         self._at = _CONTEXT.RawValue("L", 0)
         self._process = _CONTEXT.Process(
-            target=_work, args=(theirs, self._at, make_redactor), name="locard-redaction", daemon=True
+            target=_work,
+            args=(theirs, self._at, make_redactor),
+            name="locard-redaction",
+            daemon=True,
         )
         with _interrupts_ignored():
             self._process.start()

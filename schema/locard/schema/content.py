@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 Trust = Literal["system", "operator", "user", "tool", "external", "unknown"]
 """Who stands behind a text. What a model wrote is `unknown`: it may repeat anybody."""
 
-Absence = Literal["not_captured", "redacted_upstream", "quarantined", "erased"]
+Absence = Literal["not_captured", "redacted_upstream", "quarantined", "erased", "expired"]
 """Why a content field has no value. Empty is not absent: that is the value `""` or `[]`."""
 
 

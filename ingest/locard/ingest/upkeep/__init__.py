@@ -5,14 +5,16 @@ orphan that a later step removes.
 """
 
 from locard.ingest.upkeep.live_files import LakeFile, live_files
-from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite, plan
-from locard.ingest.upkeep.rewriting import Rewriter, Rewritten
+from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite, parts, plan
+from locard.ingest.upkeep.rewriting import READ, Change, Rewriter, Rewritten
 from locard.ingest.upkeep.run import UpkeepReport, open_lake, optimize, upkeep
 from locard.ingest.upkeep.space import checkpoint, last_checkpoint, vacuum
 from locard.ingest.upkeep.stats import DayStats, LakeStats, lake_stats
 
 __all__ = [
     "DEFAULT_SIZES",
+    "READ",
+    "Change",
     "DayStats",
     "FileSizes",
     "LakeFile",
@@ -27,6 +29,7 @@ __all__ = [
     "live_files",
     "open_lake",
     "optimize",
+    "parts",
     "plan",
     "upkeep",
     "vacuum",

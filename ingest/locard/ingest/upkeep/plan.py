@@ -63,7 +63,7 @@ def plan(files: Iterable[LakeFile], today: date, sizes: FileSizes = DEFAULT_SIZE
     for day, of_day in by_day:
         is_closed = day < today
         chosen = (_of_closed_day if is_closed else _of_today)(list(of_day), sizes)
-        rewrites += [Rewrite(day, tuple(part), is_closed) for part in _parts(chosen, sizes.at_once)]
+        rewrites += [Rewrite(day, tuple(part), is_closed) for part in parts(chosen, sizes.at_once)]
     return rewrites
 
 
@@ -79,7 +79,7 @@ def _of_closed_day(files: list[LakeFile], sizes: FileSizes) -> list[LakeFile]:
     return [] if is_done else chosen
 
 
-def _parts(files: list[LakeFile], most: int) -> list[list[LakeFile]]:
+def parts(files: list[LakeFile], most: int) -> list[list[LakeFile]]:
     """Divide files so that each part has at most so many bytes."""
     parts: list[list[LakeFile]] = []
     size = 0

@@ -1,8 +1,9 @@
 """Writing files of the lake anew: the same rows, in fewer files and another order.
 
+Or, where the record is lawfully changed, what that change makes of the rows and nothing else.
 DuckDB reads and sorts, with a bound on its memory and the rest on disk; pyarrow writes, as the
 publisher does. One commit takes the old files out and the new ones in. Before it, what was written
-is read back and held against what was read: no row may change on the way.
+is read back and held against what was to be written: no row may change on the way.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
@@ -36,14 +35,20 @@ from locard.ingest.delta import (
 from locard.ingest.durable import fsync_path
 from locard.ingest.upkeep.live_files import SORTED, live_files
 from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite
-from locard.schema import CannotContinue, RetryableError, StateUnknown, rfc3339
+from locard.ingest.upkeep.row_files import (
+    ROWS_IN_GROUP,
+    add_action,
+    as_in_files,
+    partition_of,
+    write_rows,
+)
+from locard.schema import CannotContinue, JsonValue, RetryableError, StateUnknown
 
 APPLICATION: Final = "locard/upkeep"
 """The name under which Delta counts rewrites: of two at once one is refused."""
 
 UPKEEP_KEY: Final = "locard.upkeep"
 _ORDER: Final = "session_id NULLS LAST, occurred_at, log_topic_id, log_partition, log_offset"
-_ROWS_IN_GROUP: Final = 65_536
 SPILL: Final = "_upkeep"  # Delta passes over what begins with an underscore
 _MEMORY: Final = "1GB"
 
@@ -61,6 +66,23 @@ class Rewritten:
     rows: int
 
 
+@dataclass(frozen=True)
+class Change:
+    """A lawful change of rows, in DuckDB's SQL over the columns of the lake.
+
+    Args:
+        columns: what becomes of some columns; the others stay.
+        keep: the condition of the rows that stay.
+        parameters: values of named parameters in both.
+        told: what the commit says of it, by the key under which it does; no content.
+    """
+
+    columns: Mapping[str, str]
+    keep: str
+    parameters: Mapping[str, Any] = field(repr=False)
+    told: Mapping[str, JsonValue] = field(repr=False)
+
+
 class Rewriter:
     """Rewrites files of the lake at `path`.
 
@@ -74,11 +96,14 @@ class Rewriter:
         self._sizes = sizes
         self._memory = memory
 
-    def rewrite(self, table: DeltaTable, wanted: Rewrite) -> Rewritten:
+    def rewrite(
+        self, table: DeltaTable, wanted: Rewrite, change: Change | None = None
+    ) -> Rewritten:
         """Write the files of `wanted` anew and return when that is durable.
 
         Args:
             table: at the version that `wanted` was planned on.
+            change: what is to be different afterwards; nothing by default.
 
         Raises:
             RetryableError: another rewrite was made meanwhile; plan again.
@@ -90,13 +115,13 @@ class Rewriter:
         written: list[Path] = []
         with files_being_added(self.path):
             try:
-                added = self._write(wanted, written)
+                added, rows = self._write(wanted, change, written)
             except BaseException as error:
                 _remove(written)
                 if isinstance(error, (OSError, duckdb.Error, pa.ArrowException)):
                     raise self._could_not(wanted, error) from error
                 raise
-            self._commit(table, wanted, added, written)
+            self._commit(table, wanted, change, added, written)
         sync_log(table, self.path, before)
         return Rewritten(
             wanted.day,
@@ -105,11 +130,13 @@ class Rewriter:
             len(added),
             sum(file.size for file in wanted.files),
             sum(action.size for action in added),
-            sum(file.rows for file in wanted.files),
+            rows,
         )
 
-    def _write(self, wanted: Rewrite, written: list[Path]) -> list[AddAction]:
-        """Write the new files, synced and checked, and return what Delta is to know of each.
+    def _write(
+        self, wanted: Rewrite, change: Change | None, written: list[Path]
+    ) -> tuple[list[AddAction], int]:
+        """Write the new files, synced and checked; return what Delta is to know, and the rows.
 
         Args:
             written: to which the path of each is appended before it is made.
@@ -118,47 +145,61 @@ class Rewriter:
         begin = SORTED if wanted.is_closed else "merged-"
         relative = f"{PARTITION_COLUMN}={wanted.day:%Y-%m-%d}"
         actions = []
-        with self._database() as database:
-            expected = _fingerprint(database, old)
-            if expected[0] != sum(file.rows for file in wanted.files):
+        with self.database() as database:
+            if _fingerprint(database, READ, {"files": old})[0] != sum(f.rows for f in wanted.files):
                 raise CannotContinue(
                     f"files of {wanted.day} in the lake at {self.path} do not hold the rows that "
                     "its log says; `locard doctor` tells more. Nothing was changed"
                 )
+            source, parameters = _changed(change)
+            expected = _fingerprint(database, source, {"files": old, **parameters})
             rows = database.sql(
-                f"SELECT * FROM {_READ} ORDER BY {_ORDER}",  # noqa: S608 - constants
-                params=[old],
-            ).to_arrow_reader(_ROWS_IN_GROUP)
-            batches = _as_in_files(rows, old)
+                f"SELECT * FROM {source} ORDER BY {_ORDER}",  # noqa: S608 - no value is in it
+                params={"files": old, **parameters},
+            ).to_arrow_reader(ROWS_IN_GROUP)
+            batches = as_in_files(rows, old)
             while (first := next(batches, None)) is not None:
                 name = f"{begin}{secrets.token_hex(8)}.parquet"
                 path = self.path / relative / name
                 written.append(path)
-                statistics = _write_file(path, first, batches, self._sizes.target)
+                statistics = write_rows(path, first, batches, self._sizes.target)
                 fsync_path(path)
-                actions.append(_action(f"{relative}/{name}", path, wanted.day, statistics))
-            if _fingerprint(database, [str(path) for path in written]) != expected:
+                actions.append(
+                    add_action(
+                        f"{relative}/{name}",
+                        path,
+                        wanted.day,
+                        statistics,
+                        is_change=change is not None,
+                    )
+                )
+            new = {"files": [str(path) for path in written]}
+            if (_fingerprint(database, READ, new) if written else (0, 0)) != expected:
                 raise CannotContinue(
                     f"rows of {wanted.day} changed while they were written anew to the lake at "
                     f"{self.path}, which must never be; nothing was changed. Report it"
                 )
         fsync_path(self.path / relative)
-        return actions
+        return actions, expected[0]
 
     def _commit(
         self,
         table: DeltaTable,
         wanted: Rewrite,
+        change: Change | None,
         added: Sequence[AddAction],
         written: Sequence[Path],
     ) -> None:
         now = int(time.time() * 1000)
         removed = [
-            RemoveAction(file.path, False, now, file.size, _partition(wanted.day))
+            RemoveAction(file.path, change is not None, now, file.size, partition_of(wanted.day))
             for file in wanted.files
         ]
         count = table.transaction_version(APPLICATION) or 0
         told = {"files": len(wanted.files), "became": len(added), "day": f"{wanted.day}"}
+        metadata = {UPKEEP_KEY: json.dumps(told)}
+        if change:
+            metadata |= {key: json.dumps(value) for key, value in change.told.items()}
         try:
             table.create_write_transaction(
                 [*added, *removed],
@@ -166,7 +207,7 @@ class Rewriter:
                 table.schema(),
                 [PARTITION_COLUMN],
                 commit_properties=CommitProperties(
-                    custom_metadata={UPKEEP_KEY: json.dumps(told)},
+                    custom_metadata=metadata,
                     app_transactions=[Transaction(APPLICATION, count + 1)],
                 ),
                 post_commithook_properties=NO_HOOKS,
@@ -212,7 +253,8 @@ class Rewriter:
         )
 
     @contextmanager
-    def _database(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def database(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a database within the bounds of this one's, for one piece of work."""
         spill = self.path / SPILL / secrets.token_hex(8)
         database = duckdb.connect(
             config={
@@ -231,71 +273,29 @@ class Rewriter:
             shutil.rmtree(spill, ignore_errors=True)
 
 
-_READ: Final = "read_parquet($1, union_by_name=true, hive_partitioning=false)"
+READ: Final = "read_parquet($files, union_by_name=true, hive_partitioning=false)"
+"""The rows of files that the parameter `files` names."""
 
 
-def _fingerprint(database: duckdb.DuckDBPyConnection, files: Sequence[str]) -> tuple[int, int]:
+def _changed(change: Change | None) -> tuple[str, Mapping[str, Any]]:
+    """Return where rows come from, and the parameters of that."""
+    if change is None:
+        return READ, {}
+    columns = ", ".join(f"{becomes} AS {name}" for name, becomes in change.columns.items())
+    source = f"(SELECT * REPLACE ({columns}) FROM {READ} WHERE {change.keep})"  # noqa: S608
+    return source, change.parameters
+
+
+def _fingerprint(
+    database: duckdb.DuckDBPyConnection, source: str, parameters: Mapping[str, Any]
+) -> tuple[int, int]:
     """Return what stays the same when rows change their order: their number, and their hashes."""
     found = database.execute(
-        f"SELECT count(*), sum(hash(row)) FROM {_READ} AS row",  # noqa: S608 - a constant
-        [list(files)],
+        f"SELECT count(*), sum(hash(row)) FROM {source} AS row",  # noqa: S608 - no value is in it
+        dict(parameters),
     ).fetchall()
     ((count, hashes),) = found
     return int(count), int(hashes or 0)
-
-
-def _as_in_files(rows: pa.RecordBatchReader, files: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows with the columns' types and metadata as the files have them."""
-    schema = pa.unify_schemas([pq.read_schema(file) for file in files]).remove_metadata()
-    for batch in rows:
-        if batch.num_rows:
-            yield pa.table(batch).select(schema.names).cast(schema)
-
-
-def _write_file(
-    path: Path, first: pa.Table, following: Iterator[pa.Table], target: int
-) -> dict[str, Any]:
-    """Write rows to a file until it is large enough, and return Delta's statistics of it."""
-    rows = 0
-    least: dict[str, Any] = {}
-    most: dict[str, Any] = {}
-    with pq.ParquetWriter(
-        path, first.schema, compression="zstd", write_page_checksum=True, use_dictionary=True
-    ) as writer:
-        table: pa.Table | None = first
-        while table is not None:
-            writer.write_table(table, row_group_size=_ROWS_IN_GROUP)
-            rows += table.num_rows
-            for name in ("occurred_at", "session_id"):
-                found = pc.min_max(table[name]).as_py()
-                if found["min"] is not None:
-                    least[name] = min(found["min"], least.get(name, found["min"]))
-                    most[name] = max(found["max"], most.get(name, found["max"]))
-            table = next(following, None) if path.stat().st_size < target else None
-    for bounds in (least, most):
-        bounds["occurred_at"] = rfc3339(bounds["occurred_at"])
-    return {
-        "numRecords": rows,
-        "minValues": least,
-        "maxValues": most,
-        "nullCount": {"occurred_at": 0},
-    }
-
-
-def _action(relative: str, path: Path, day: date, statistics: dict[str, Any]) -> AddAction:
-    status = path.stat()
-    return AddAction(
-        relative,
-        status.st_size,
-        _partition(day),
-        int(status.st_mtime * 1000),
-        data_change=False,
-        stats=json.dumps(statistics),
-    )
-
-
-def _partition(day: date) -> dict[str, str | None]:
-    return {PARTITION_COLUMN: f"{day:%Y-%m-%d}"}
 
 
 def _remove(written: Sequence[Path]) -> None:

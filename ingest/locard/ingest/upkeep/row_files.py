@@ -1,0 +1,82 @@
+"""Rows of the lake as the Parquet files that upkeep writes, and what Delta is to know of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from locard.ingest.delta import PARTITION_COLUMN
+from locard.schema import rfc3339
+
+ROWS_IN_GROUP: Final = 65_536
+
+
+def as_in_files(rows: pa.RecordBatchReader, files: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows with the columns' types and metadata as the files have them."""
+    schema = pa.unify_schemas([pq.read_schema(file) for file in files]).remove_metadata()
+    for batch in rows:
+        if batch.num_rows:
+            yield pa.table(batch).select(schema.names).cast(schema)
+
+
+def write_rows(
+    path: Path, first: pa.Table, following: Iterator[pa.Table], target: int
+) -> dict[str, Any]:
+    """Write rows to a file until it is large enough, and return Delta's statistics of it."""
+    rows = 0
+    least: dict[str, Any] = {}
+    most: dict[str, Any] = {}
+    with pq.ParquetWriter(
+        path, first.schema, compression="zstd", write_page_checksum=True, use_dictionary=True
+    ) as writer:
+        table: pa.Table | None = first
+        while table is not None:
+            writer.write_table(table, row_group_size=ROWS_IN_GROUP)
+            rows += table.num_rows
+            for name in ("occurred_at", "session_id"):
+                found = pc.min_max(table[name]).as_py()
+                if found["min"] is not None:
+                    least[name] = min(found["min"], least.get(name, found["min"]))
+                    most[name] = max(found["max"], most.get(name, found["max"]))
+            table = next(following, None) if path.stat().st_size < target else None
+    for bounds in (least, most):
+        bounds["occurred_at"] = rfc3339(bounds["occurred_at"])
+    return {
+        "numRecords": rows,
+        "minValues": least,
+        "maxValues": most,
+        "nullCount": {"occurred_at": 0},
+    }
+
+
+def add_action(
+    relative: str, path: Path, day: date, statistics: dict[str, Any], *, is_change: bool
+) -> AddAction:
+    """Return the entry of a file for the Delta log.
+
+    Args:
+        statistics: as `write_rows` returns them.
+        is_change: whether its rows are others than those of the files that it replaces.
+    """
+    status = path.stat()
+    return AddAction(
+        relative,
+        status.st_size,
+        partition_of(day),
+        int(status.st_mtime * 1000),
+        data_change=is_change,
+        stats=json.dumps(statistics),
+    )
+
+
+def partition_of(day: date) -> dict[str, str | None]:
+    """Return the partition of a day, as Delta writes it."""
+    return {PARTITION_COLUMN: f"{day:%Y-%m-%d}"}
