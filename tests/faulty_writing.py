@@ -18,7 +18,7 @@ from unittest import mock
 
 from deltalake import DeltaTable
 
-from locard.ingest import delta, lake, quarantine
+from locard.ingest import delta, lake, lake_store, quarantine
 from locard.ingest.batch import BatchLimits
 from locard.ingest.consumer import Consumer
 from locard.ingest.eventlog import OutgoingRecord
@@ -39,7 +39,11 @@ def _of_log(writer: Any, *_: Any) -> bool:
 
 
 def _of_files(path: Path) -> bool:
-    return path.suffix == ".parquet"
+    return path.name.startswith("events-")
+
+
+def _of_rewritten(path: Path) -> bool:
+    return path.name.startswith(("merged-", "sorted-"))
 
 
 def _of_directories(path: Path) -> bool:
@@ -64,13 +68,13 @@ WRITES: dict[str, tuple[Any, str, Callable[..., bool] | None, type[Exception]]] 
     "produce": (EmbeddedWriter, "append", _of_log, RetryableError),
     "quarantine": (quarantine, "replace_durably", None, OSError),
     "data file": (lake.pq, "write_table", None, OSError),
-    "sync of the data file": (lake, "fsync_path", _of_files, OSError),
-    "sync of its directory": (lake, "fsync_path", _of_directories, OSError),
+    "sync of the data file": (lake_store, "fsync_path", _of_files, OSError),
+    "sync of its directory": (lake_store, "fsync_path", _of_directories, OSError),
     "log entry": (DeltaTable, "create_write_transaction", _of_publish, OSError),
     "sync of the log entry": (delta, "fsync_path", _of_entries, OSError),
     "offset commit": (EmbeddedReader, "commit", _of_log, RetryableError),
     "optimise, file": (rewriting, "write_rows", None, OSError),
-    "optimise, sync": (rewriting, "fsync_path", None, OSError),
+    "optimise, sync": (lake_store, "fsync_path", _of_rewritten, OSError),
     "optimise, log entry": (DeltaTable, "create_write_transaction", _of_rewrite, OSError),
     "checkpoint": (DeltaTable, "create_checkpoint", None, OSError),
     "vacuum": (DeltaTable, "vacuum", None, OSError),

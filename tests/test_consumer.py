@@ -141,7 +141,7 @@ def test_an_event_that_cannot_be_redacted_leaves_its_core(embedded):
     }
     values = [event_json(e) for e in event_of_class.values()]
     embedded.append(b"no event", *values, event_json(event()))
-    consumer = embedded.consume()
+    consumer = embedded.consume(BatchLimits(age=3600))  # all in one commit
 
     rows = {offset: row for (_, offset), row in embedded.rows().items()}
     assert list(rows) == [1, 2, 3, 4]
@@ -379,6 +379,32 @@ def test_reading_pauses_while_enough_bytes_are_under_way(embedded):
 
     assert slow.highest <= 8
     assert len(embedded.stored()) == 60
+
+
+@pytest.mark.kafka
+def test_a_lake_that_does_not_say_where_to_go_on_is_asked_again(
+    kafka_bootstrap, tmp_path, monkeypatch
+):
+    """Nothing is read until it has; least of all from where the group thinks that it stood."""
+    shared = Installation(tmp_path, kafka_bootstrap)
+    events = [event(session_id=f"session {n}") for n in range(20)]
+    with shared.log.writer() as writer:
+        writer.append([outgoing(e, event_json(e)) for e in events[:10]])
+    shared.consume()
+    with shared.log.writer() as writer:
+        writer.append([outgoing(e, event_json(e)) for e in events[10:]])
+    tell, failures = shared.lake.next_offsets, [1, 2, 3]
+
+    def away(topic_id, partitions):
+        if failures:
+            failures.pop()
+            raise RetryableError("the object store does not answer")
+        return tell(topic_id, partitions)
+
+    monkeypatch.setattr(shared.lake, "next_offsets", away)
+    shared.consume()
+    assert sorted(e.event_id for e in shared.stored()) == sorted(e.event_id for e in events)
+    assert not failures
 
 
 @pytest.mark.kafka

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from locard.ingest import delta, durable
+from locard.ingest import delta, durable, lake_store
 from locard.ingest import lake as lake_module
 from locard.ingest.lake import MANIFESTS_KEY, LakeWriter
 from locard.ingest.segments import Position, Row, Segment
@@ -156,7 +156,7 @@ def test_file_directory_and_log_entry_are_synced_around_the_commit(path, monkeyp
         synced.append((str(target.relative_to(path)), DeltaTable(path).version()))
 
     fsync_path = durable.fsync_path
-    for module in (lake_module, delta, durable):
+    for module in (lake_store, delta, durable):
         monkeypatch.setattr(module, "fsync_path", noting)
     lake.publish([segment(0, 1)], NOW)
 
@@ -303,3 +303,27 @@ def test_writing_an_unredacted_event_is_a_type_error(tmp_path):
 
     assert checked.returncode == 1, checked.stdout + checked.stderr
     assert "RedactedEvent" in checked.stdout
+
+
+def test_a_writer_lets_go_of_what_it_read(path, monkeypatch):
+    """Now and then it opens the table anew behind a checkpoint, and goes on where it was."""
+    monkeypatch.setattr(lake_module, "_REOPEN_EVERY", 5)
+    lake = LakeWriter(path)
+    tables = [lake._table]
+    for offset in range(12):
+        lake.publish([segment(offset, 1)], NOW)
+        if lake._table is not tables[-1]:
+            tables.append(lake._table)
+    assert len(tables) == 3
+    assert len(list((path / "_delta_log").glob("*.checkpoint.parquet"))) == 2
+    assert lake.next_offsets("topic", [0]) == {0: 12}
+
+
+def test_a_writer_that_cannot_write_a_checkpoint_goes_on(path, monkeypatch):
+    """What it has published is there; a checkpoint only saves memory and time."""
+    monkeypatch.setattr(lake_module, "_REOPEN_EVERY", 2)
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", _no_space)
+    lake = LakeWriter(path)
+    for offset in range(5):
+        lake.publish([segment(offset, 1)], NOW)
+    assert LakeWriter(path).next_offsets("topic", [0]) == {0: 5}

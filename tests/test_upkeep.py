@@ -16,13 +16,15 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from locard.ingest import lake_store as lake_store_module
+from locard.ingest.checkpoints import last_checkpoint
 from locard.ingest.lake import LakeWriter
+from locard.ingest.lake_store import DiskStore
 from locard.ingest.segments import Position, Row, Segment
 from locard.ingest.upkeep import (
     FileSizes,
     LakeFile,
     Rewriter,
-    last_checkpoint,
     live_files,
     optimize,
     plan,
@@ -229,14 +231,19 @@ def _no_space(*_args, **_kwargs):
 
 @pytest.mark.parametrize(
     "where",
-    ["DeltaTable.create_write_transaction", "rewriting.fsync_path", "rewriting.write_rows"],
+    ["DeltaTable.create_write_transaction", "lake_store.fsync_path", "rewriting.write_rows"],
 )
 def test_a_full_disk_leaves_the_lake_as_it_was_and_no_file_behind(path, monkeypatch, where):
     """One line says what to do, and afterwards the same run succeeds."""
     before = sorted(path.rglob("*.parquet"))
-    owner = DeltaTable if where.startswith("DeltaTable") else rewriting_module
+    owners = {
+        "DeltaTable": DeltaTable,
+        "rewriting": rewriting_module,
+        "lake_store": lake_store_module,
+    }
+    owner, name = where.split(".")
     with monkeypatch.context() as patched:
-        patched.setattr(owner, where.split(".")[1], _no_space)
+        patched.setattr(owners[owner], name, _no_space)
         with pytest.raises(CannotContinue, match="could not be written anew: No space left"):
             optimize(path, NEXT_DAY)
     assert sorted(path.rglob("*.parquet")) == before
@@ -328,9 +335,9 @@ def test_a_checkpoint_is_written_when_the_log_has_grown(path, monkeypatch):
     """And the lake opens from it."""
     monkeypatch.setattr("locard.ingest.upkeep.run._CHECKPOINT_EVERY", 5)
 
-    assert last_checkpoint(path) == -1
+    assert last_checkpoint(DiskStore(path)) == -1
     assert optimize(path, NEXT_DAY).has_checkpoint
-    assert last_checkpoint(path) == DeltaTable(path).version()
+    assert last_checkpoint(DiskStore(path)) == DeltaTable(path).version()
     assert not optimize(path, NEXT_DAY).has_checkpoint
     assert len(numbers(path)) == 50
     lake = LakeWriter(path)

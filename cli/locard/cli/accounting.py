@@ -36,7 +36,7 @@ def gaps(
     """
     from locard.query import GAP_COLUMNS, connect, find_gaps, terminal_width, write_rows
 
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         account, rows = find_gaps(connection, collector, is_all=is_all, signatures=signatures)
     stream = inert_stdout()
     is_table = format_name == "table"

@@ -121,7 +121,7 @@ def retention(settings: Settings) -> Retention:
     if settings.retention_policy and not path.exists():
         raise CannotContinue(f"there is no retention policy {path}; put it back, or leave it out")
     return Retention(
-        settings.lake_path,
+        settings.lake_place,
         read_retention(path),
         Holds(settings.home / "holds.json"),
         settings.home,
@@ -153,7 +153,7 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
     from locard.redaction import Keyring, presidio_pool
 
     keyring = Keyring.open_or_create(settings.home / "keys")
-    lake = LakeWriter(settings.lake_path)
+    lake = LakeWriter(settings.lake_place)
     quarantine = Quarantine(
         settings.home / "quarantine", keyring.quarantine_public_key(), settings.quarantine_limit
     )

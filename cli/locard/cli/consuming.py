@@ -54,7 +54,7 @@ def consume(settings: Settings, once: bool, health_port: int | None, health_host
             heartbeat.beat()
             return stopping
 
-        click.echo(f"consuming into {settings.lake_path}", err=True)
+        click.echo(f"consuming into {settings.lake_place}", err=True)
         worker.run(should_stop)
     return 0
 
@@ -72,7 +72,7 @@ def work_off(settings: Settings, progress: Callable[[str], None]) -> None:
     counts = worker.counts
     put_away = sum(counts.quarantined.values())
     click.echo(
-        f"lake {settings.lake_path}: {counts.published} events added, {put_away} quarantined"
+        f"lake {settings.lake_place}: {counts.published} events added, {put_away} quarantined"
     )
     for error_class, count in sorted(counts.quarantined.items()):
         click.echo(f"  quarantined: {error_class} {count}")

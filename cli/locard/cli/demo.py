@@ -91,7 +91,7 @@ def _show_timeline(settings: Settings) -> None:
     from locard.cli.timeline_view import print_timeline
     from locard.query import connect, timeline
 
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         rows = timeline(connection, SESSION)
     print_timeline(rows, UTC, details=False, stream=sys.stdout, width=_WIDTH)
     click.echo()
@@ -100,7 +100,7 @@ def _show_timeline(settings: Settings) -> None:
 def _show_redaction(settings: Settings, events: list[Event]) -> None:
     from locard.query import connect
 
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         kept = connection.execute(
             "SELECT tool_results.result, arguments FROM tool_results, tool_calls"
             " WHERE tool_results.tool_name = 'read_mail' AND tool_calls.tool_name = 'send_money'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import astuple
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -55,9 +56,10 @@ def doctor(
 def _examined(settings: Settings, *, repair: bool, deep: bool) -> Iterator[Finding]:
     from locard.ingest import doctor as examine
 
-    home, lake = settings.home, settings.lake_path
-    if (lake / "_delta_log").is_dir():
-        yield from examine.examine_log(lake, repair=repair)
+    home, lake = settings.home, settings.lake_place
+    if examine.has_lake(lake):
+        if isinstance(lake, Path):  # in a bucket no entry can be torn: it is there whole or not
+            yield from examine.examine_log(lake, repair=repair)
         yield from examine.examine_files(lake, repair=repair, deep=deep)
         yield from examine.examine_clock(lake)
     else:

@@ -111,7 +111,7 @@ def pseudonym(
         raise CannotContinue("there is no value to look for; give it, or `-` and standard input")
     types = [entity_type] if entity_type else redaction_policy(settings).tokenised_types
     tokens = tokens_of(value, Keyring(settings.home / "keys").pseudonymizers(), types)
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         rows = find_occurrences(connection, tokens)
     note_access(
         settings,

@@ -35,7 +35,7 @@ def stats(settings: Settings, format_name: Format, width: int | None) -> int:
     from locard.ingest.upkeep import lake_stats, open_lake
     from locard.query import terminal_width, write_rows
 
-    found = lake_stats(open_lake(settings.lake_path), settings.lake_path)
+    found = lake_stats(open_lake(settings.lake_place), settings.lake_place)
     rows = [tuple(asdict(day).values()) for day in found.days]
     columns = ("day", "files", "sorted_files", "rows", "bytes")
     width = width or terminal_width(sys.stdout)
@@ -58,7 +58,7 @@ def optimize(settings: Settings) -> int:
     """
     from locard.ingest.upkeep import optimize as run
 
-    _tell(settings, run(settings.lake_path, utc_now()))
+    _tell(settings, run(settings.lake_place, utc_now()))
     return 0
 
 
@@ -79,7 +79,7 @@ def vacuum(settings: Settings, grace_hours: float | None) -> int:
     from locard.ingest.upkeep import vacuum as run
 
     hours = settings.lake_grace_hours if grace_hours is None else grace_hours
-    path = settings.lake_path
+    path = settings.lake_place
     removed = run(open_lake(path), path, timedelta(hours=hours))
     click.echo(f"removed {len(removed):,} files")
     return 0
@@ -117,7 +117,7 @@ def _upkeep(settings: Settings) -> None:
 
     expire(settings)
     grace = timedelta(hours=settings.lake_grace_hours)
-    report = run(settings.lake_path, utc_now(), grace)
+    report = run(settings.lake_place, utc_now(), grace)
     _tell(settings, report)
     if report.removed:
         click.echo(f"removed {report.removed:,} files")

@@ -78,7 +78,7 @@ def sessions(
         until=moment(until, now, is_end=True) if until else None,
         limit=limit,
     )
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         columns, rows = list_sessions(connection, wanted)
         without = events_without_session(connection) if format_name == "table" else 0
     if format_name == "table":
@@ -121,7 +121,7 @@ def timeline(
     from locard.query import connect, find_session, position_of, timeline
 
     zone = _zone(zone_name)
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         rows = timeline(connection, find_session(connection, given))
     only = position_of(rows, event) if event else None
     if format_name == "table":
@@ -159,7 +159,7 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
     # A statement may run for ever inside DuckDB, where Python's own Ctrl-C is not heard. Nothing
     # here is left half done: the statement only reads.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with connect(settings.lake_path) as connection:
+    with connect(settings.lake_place) as connection:
         confine(connection)
         for number, answer in enumerate(run(connection, statement)):
             if number and format_name in ("table", "csv"):

@@ -88,7 +88,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
 
     token, told = api_token(settings)
     with listen(host, port) as listener:
-        app = query_app(settings.lake_path, token)
+        app = query_app(settings.lake_place, token)
         _serve(app, listener, f"answering on {_address(listener)}; {told}")
     return 0
 

@@ -14,7 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from locard.schema import CannotContinue
+from locard.schema import CannotContinue, LakePlace, lake_place
 
 DEFAULT_HOME = Path(".locard")
 
@@ -27,7 +27,17 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(DEFAULT_HOME, description="Where log, lake, keys and quarantine are kept.")
-    lake: Path | None = Field(None, description="The lake, where it is not `lake` in the home.")
+    lake: str | None = Field(
+        None,
+        min_length=1,
+        description="The lake, where it is not `lake` in the home: a directory or s3://BUCKET/PREFIX.",
+    )
+    s3_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="The object store of a lake in a bucket, where it is not Amazon's.",
+    )
+    s3_region: str | None = Field(None, description="Its region.")
     kafka: str | None = Field(
         None, description="`host:port` of Kafka; without it the embedded log is used."
     )
@@ -99,9 +109,11 @@ class Settings(BaseSettings):
     batch_seconds: float = Field(1, gt=0, description="Age at which a batch is published.")
 
     @property
-    def lake_path(self) -> Path:
+    def lake_place(self) -> LakePlace:
         """Where the lake is."""
-        return self.lake or self.home / "lake"
+        if self.lake is None:
+            return self.home / "lake"
+        return lake_place(self.lake, endpoint=self.s3_endpoint, region=self.s3_region)
 
     @property
     def vault_path(self) -> Path:

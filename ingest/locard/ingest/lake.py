@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -24,14 +24,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from locard.ingest.delta import (
-    NO_HOOKS,
-    PARTITION_COLUMN,
-    files_being_added,
-    first_line,
-    sync_log,
-)
-from locard.ingest.durable import fsync_path, make_directory_durably
+from locard.ingest.checkpoints import checkpoint
+from locard.ingest.delta import NO_HOOKS, PARTITION_COLUMN, first_line
+from locard.ingest.lake_store import LakeStore, lake_store, remove, size_of
 from locard.ingest.segments import (
     LAKE_COLUMNS,
     Segment,
@@ -45,6 +40,8 @@ from locard.schema import (
     LAKE_FORMAT,
     LAKE_FORMAT_KEY,
     CannotContinue,
+    LakePlace,
+    LocardError,
     RetryableError,
     StateUnknown,
     check_lake_format,
@@ -53,33 +50,42 @@ from locard.schema import (
 
 MANIFESTS_KEY: Final = "locard.segments"
 _COMPRESSION: Final = "zstd"
+_REOPEN_EVERY: Final = 100  # versions
 
 
 class LakeWriter:
-    """Publishes segments to the Delta table at `path`, making it if there is none.
+    """Publishes segments to the Delta table at a place, making it if there is none.
 
     Raises:
         CannotContinue: it cannot be made or read, or is of another major format.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: LakePlace) -> None:
+        self.place = place
+        self._store = lake_store(place)
         try:
-            self._table = _open_or_create(path)
+            self._table = _open_or_create(self._store)
         except (DeltaError, OSError) as error:
             raise CannotContinue(
-                f"the lake at {path} cannot be opened: {first_line(error)}; "
-                "check that its disk has room and its directory is writable"
+                f"the lake at {place} cannot be opened: {first_line(error)}; "
+                "check that it can be reached, has room and may be written"
             ) from error
-        check_lake_format(self._table.metadata().configuration, str(path))
+        check_lake_format(self._table.metadata().configuration, str(place))
+        self._opened_at = self._table.version()
 
     def next_offsets(self, topic_id: str, partitions: Iterable[int]) -> Mapping[int, int]:
         """Return where each partition continues; one that was never published is left out."""
-        self._table.update_incremental()
+        self._refresh()
         found = {
             n: self._table.transaction_version(application_id(topic_id, n)) for n in partitions
         }
         return {partition: offset for partition, offset in found.items() if offset is not None}
+
+    def _refresh(self) -> None:
+        try:
+            self._table.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise self._store.could_not("cannot be read", error) from error
 
     def file_count(self) -> int:
         """Return how many files the lake consists of, in the version that was last looked at."""
@@ -94,19 +100,26 @@ class LakeWriter:
             StateUnknown: whether the commit was made cannot be found out; read the lake again.
             CannotContinue: the file or the log entry cannot be written.
         """
-        self._table.update_incremental()
+        self._refresh()
         before = self._table.version()
         for segment in segments:
             check_owned(segment, self._table.transaction_version(segment.application_id))
         try:
-            with files_being_added(self.path):
+            with self._store.adding():
                 self._commit(segments, self._write_file(segments, now))
         except OSError as error:
-            raise CannotContinue(
-                f"the lake at {self.path} cannot be written: {error.strerror}; "
-                "make room or correct its permissions, then start again: nothing was lost"
-            ) from error
-        sync_log(self._table, self.path, before)
+            raise self._store.could_not("cannot be written", error) from error
+        self._store.sync_log(self._table, before)
+        self._reopen_now_and_then()
+
+    def _reopen_now_and_then(self) -> None:
+        """Let go of what delta-rs keeps of each commit; see `checkpoints`."""
+        if self._table.version() - self._opened_at < _REOPEN_EVERY:
+            return
+        with suppress(LocardError, DeltaError, OSError):  # what was published is there all the same
+            checkpoint(self._table, self._store, _REOPEN_EVERY)
+            self._table = self._store.open()
+        self._opened_at = self._table.version()
 
     def _write_file(
         self, segments: Sequence[Segment], now: datetime
@@ -116,24 +129,26 @@ class LakeWriter:
         if times is None:
             return []
         table = segments_table(segments)
-        relative = (
-            f"{PARTITION_COLUMN}={now:%Y-%m-%d}/events-{now:%H%M%S}-{secrets.token_hex(8)}.parquet"
-        )
-        path = self.path / relative
-        make_directory_durably(path.parent)
-        pq.write_table(
-            table,
-            path,
-            compression=_COMPRESSION,
-            write_page_checksum=True,
-            use_dictionary=True,
-        )
-        for written in (path, path.parent):
-            fsync_path(written)
+        directory = f"{PARTITION_COLUMN}={now:%Y-%m-%d}"
+        relative = f"{directory}/events-{now:%H%M%S}-{secrets.token_hex(8)}.parquet"
+        self._store.prepare(directory)
+        try:
+            with self._store.files.open_output_stream(relative) as file:
+                pq.write_table(
+                    table,
+                    file,
+                    compression=_COMPRESSION,
+                    write_page_checksum=True,
+                    use_dictionary=True,
+                )
+        except OSError:
+            remove(self._store, [relative])
+            raise
+        self._store.sync([relative, directory])
         return [
             AddAction(
                 relative,
-                path.stat().st_size,
+                size_of(self._store, relative),
                 {PARTITION_COLUMN: f"{now:%Y-%m-%d}"},
                 int(now.timestamp() * 1000),
                 data_change=True,
@@ -167,31 +182,27 @@ class LakeWriter:
             found = [self._table.transaction_version(s.application_id) for s in segments]
         except (DeltaError, OSError) as unreadable:
             raise StateUnknown(
-                f"the lake at {self.path} did not confirm a commit and cannot be read: "
+                f"the lake at {self.place} did not confirm a commit and cannot be read: "
                 f"{first_line(unreadable)}; start again when it can"
             ) from unreadable
         if isinstance(error, CommitFailedError):  # certain: it was not made
             for segment, published in zip(segments, found, strict=True):
                 check_owned(segment, published)
             raise RetryableError(
-                f"the lake at {self.path} was busy with other writers; publish again"
+                f"the lake at {self.place} was busy with other writers; publish again"
             ) from error
         if found == [segment.next_offset for segment in segments]:
             return  # it was made after all
-        raise CannotContinue(
-            f"the lake at {self.path} did not take a commit: {first_line(error)}; "
-            "make room or correct its permissions, then start again: nothing was lost"
-        ) from error
+        raise self._store.could_not("did not take a commit", error) from error
 
 
-def _open_or_create(path: Path) -> DeltaTable:
+def _open_or_create(store: LakeStore) -> DeltaTable:
     try:
-        return DeltaTable(path)
+        return store.open()
     except TableNotFoundError:
-        path.mkdir(parents=True, exist_ok=True)
+        pass
     schema = LAKE_COLUMNS.append(pa.field(PARTITION_COLUMN, pa.date32(), nullable=False))
-    return DeltaTable.create(
-        path,
+    return store.create(
         schema,
         mode="ignore",  # another process may be making it at this moment
         partition_by=[PARTITION_COLUMN],

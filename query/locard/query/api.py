@@ -11,7 +11,6 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import duckdb
@@ -24,7 +23,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from locard.query.lake import confine, connect
 from locard.query.output import plain
 from locard.query.timeline import TIMELINE_COLUMNS, timeline
-from locard.schema import LocardError
+from locard.schema import LakePlace, LocardError
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ class _Anything(Convertor[str]):
 register_url_convertor("session_id", _Anything())
 
 
-def query_app(lake: Path, token: str) -> FastAPI:
+def query_app(lake: LakePlace, token: str) -> FastAPI:
     """Return the application that answers questions about the lake at this directory.
 
     Args:
@@ -92,7 +91,7 @@ def query_app(lake: Path, token: str) -> FastAPI:
 class _Questions:
     """The handlers. Each question opens the lake anew, so it sees what was published last."""
 
-    def __init__(self, lake: Path) -> None:
+    def __init__(self, lake: LakePlace) -> None:
         self._lake = lake
         self._turns = asyncio.Semaphore(_AT_ONCE)
 

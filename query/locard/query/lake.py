@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
@@ -21,7 +20,14 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from locard.query.refusals import FILE_TROUBLE
 from locard.query.views import VIEWS
-from locard.schema import EVENT_TYPE_OF_KIND, CannotContinue, EventCore, check_lake_format
+from locard.schema import (
+    EVENT_TYPE_OF_KIND,
+    BucketPlace,
+    CannotContinue,
+    EventCore,
+    LakePlace,
+    check_lake_format,
+)
 
 STORED: Final = ("log_topic_id", "log_partition", "log_offset", "redaction")
 """The columns that storing adds: the names of `STORED_COLUMNS`, which costs much more to import."""
@@ -35,8 +41,8 @@ _PARTITION_OF_FILE: Final = f"{_PARTITION}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
-def connect(lake: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection whose views show the lake at this directory.
+def connect(lake: LakePlace) -> duckdb.DuckDBPyConnection:
+    """Return a connection whose views show the lake at this place.
 
     Times come back in UTC. No DuckDB extension is downloaded.
 
@@ -46,6 +52,8 @@ def connect(lake: Path) -> duckdb.DuckDBPyConnection:
     files = _live_files(lake)
     connection = duckdb.connect(config=_NO_EXTENSIONS)
     try:
+        if isinstance(lake, BucketPlace):
+            lake.let_read(connection)
         with reading():
             _define(connection, files)
     except BaseException:
@@ -163,9 +171,12 @@ def _empty_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelatio
     return connection.from_arrow(columns.empty_table())
 
 
-def _live_files(lake: Path) -> list[str]:
+def _live_files(lake: LakePlace) -> list[str]:
     try:
-        table = DeltaTable(lake)
+        if isinstance(lake, BucketPlace):
+            table = DeltaTable(lake.uri, storage_options=lake.delta_options)
+        else:
+            table = DeltaTable(lake)
         check_lake_format(table.metadata().configuration, str(lake))
         return sorted(map(unquote, table.file_uris()))
     except TableNotFoundError as error:

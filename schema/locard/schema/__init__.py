@@ -71,6 +71,7 @@ from locard.schema.events import (
 from locard.schema.ids import derived_event_id, new_event_id
 from locard.schema.json_rules import MAX_DEPTH, CanonicalError, JsonError, JsonValue
 from locard.schema.lake_format import LAKE_FORMAT, LAKE_FORMAT_KEY, check_lake_format
+from locard.schema.lake_place import BucketPlace, LakePlace, lake_place
 from locard.schema.redactions import (
     MARK_PATTERN,
     TOKEN_PATTERN,
@@ -98,6 +99,7 @@ __all__ = [
     "AccountingBody",
     "AccountingEvent",
     "Action",
+    "BucketPlace",
     "CannotContinue",
     "CanonicalError",
     "ContentBody",
@@ -115,6 +117,7 @@ __all__ = [
     "History",
     "JsonError",
     "JsonValue",
+    "LakePlace",
     "Lane",
     "LifecycleBody",
     "LifecycleEvent",
@@ -149,6 +152,7 @@ __all__ = [
     "event_json",
     "event_json_schema",
     "event_object",
+    "lake_place",
     "new_event_id",
     "parse_event",
     "parse_json",

@@ -11,12 +11,13 @@ from typing import Any, Final
 from locard.ingest.doctor.finding import Finding, ok, warning, wrong
 from locard.ingest.eventlog import LARGEST_RECORD
 from locard.ingest.lake import LakeWriter
-from locard.schema import LocardError
+from locard.ingest.lake_store import has_lake
+from locard.schema import LakePlace, LocardError
 
 _CANNOT_BE_TOLD: Final = "the positions could not be compared"
 
 
-def examine_embedded(path: Path, lake: Path) -> Iterator[Finding]:
+def examine_embedded(path: Path, lake: LakePlace) -> Iterator[Finding]:
     """Yield what is found of the embedded log at this path."""
     if not path.exists():
         yield ok("event log", "there is none yet; it is made when the first event comes")
@@ -42,7 +43,7 @@ def examine_embedded(path: Path, lake: Path) -> Iterator[Finding]:
     yield from _positions(topic_id, ranges, lake)
 
 
-def examine_kafka(settings: Any, lake: Path) -> Iterator[Finding]:
+def examine_kafka(settings: Any, lake: LakePlace) -> Iterator[Finding]:
     """Yield what is found of the topic of these `KafkaSettings`, without making it."""
     from locard.ingest.eventlog.kafka_cluster import describe_topic
 
@@ -90,14 +91,14 @@ def _topic_settings(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _positions(
-    topic_id: str, ranges: Mapping[int, tuple[int, int]], lake: Path
+    topic_id: str, ranges: Mapping[int, tuple[int, int]], lake: LakePlace
 ) -> Iterator[Finding]:
     """Yield how the lake's positions lie to what the log has.
 
     Args:
         ranges: the first and the next offset of each partition.
     """
-    if not (lake / "_delta_log").is_dir():
+    if not has_lake(lake):
         waiting = sum(end - begin for begin, end in ranges.values())
         yield ok("positions", f"{waiting:,} records wait, and there is no lake yet")
         return

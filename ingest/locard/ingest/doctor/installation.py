@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from pyarrow.fs import FileSelector
+
+from locard.ingest.delta import LOG
 from locard.ingest.doctor.finding import Finding, ok, warning, wrong
+from locard.ingest.lake_store import lake_store
 from locard.ingest.quarantine import pointers
 from locard.redaction import Keyring
-from locard.schema import LocardError
+from locard.schema import LakePlace, LocardError
 
 _FEW_BYTES: Final = 1024**3
 _FAR: Final = 60.0  # seconds that the clock may be behind what was written last
@@ -68,9 +72,11 @@ def examine_quarantine(directory: Path, limit: int, *, repair: bool) -> Iterator
         yield ok("quarantine", f"{count:,} records")
 
 
-def examine_disk(home: Path, lake: Path) -> Iterator[Finding]:
+def examine_disk(home: Path, lake: LakePlace) -> Iterator[Finding]:
     """Yield whether there is room, and whether it can be written, below these directories."""
     for name, wanted in (("home", home), ("lake", lake)):
+        if not isinstance(wanted, Path):
+            continue  # a bucket has no end that could be seen
         path = wanted
         while not path.exists():
             path = path.absolute().parent
@@ -83,10 +89,11 @@ def examine_disk(home: Path, lake: Path) -> Iterator[Finding]:
             yield ok(f"disk of the {name}", f"{free // _FEW_BYTES:,} GiB are free at {path}")
 
 
-def examine_clock(lake: Path) -> Iterator[Finding]:
+def examine_clock(lake: LakePlace) -> Iterator[Finding]:
     """Yield whether this machine's clock is behind what was written last."""
-    newest = max((path.stat().st_mtime for path in (lake / "_delta_log").glob("*.json")), default=0)
-    behind = newest - time.time()
+    entries = lake_store(lake).files.get_file_info(FileSelector(LOG))
+    newest = max((info.mtime_ns for info in entries if info.path.endswith(".json")), default=0)
+    behind = newest / 1e9 - time.time()
     if behind > _FAR:
         yield wrong(
             "clock",

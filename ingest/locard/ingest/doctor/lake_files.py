@@ -9,14 +9,13 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from locard.ingest.delta import first_line, no_files_being_added
 from locard.ingest.doctor.finding import Finding, ok, warning, wrong
+from locard.ingest.lake_store import SPILL, LakeStore, lake_store, size_of
 from locard.ingest.upkeep import LakeFile, lake_stats, live_files
-from locard.ingest.upkeep.rewriting import SPILL
-from locard.schema import RetryableError
+from locard.schema import LakePlace, RetryableError
 
 _RESTORE: Final = "restore the file from a copy: its rows are nowhere else"
 _MOST_TOLD: Final = 20
@@ -24,8 +23,8 @@ _SLOW_OPENING: Final = 1_000  # log entries to read
 _SECONDS_TO_WAIT: Final = 1.0
 
 
-def examine_files(lake: Path, *, repair: bool, deep: bool) -> Iterator[Finding]:
-    """Yield what is found of the files of the lake at this path.
+def examine_files(lake: LakePlace, *, repair: bool, deep: bool) -> Iterator[Finding]:
+    """Yield what is found of the files of the lake at this place.
 
     Args:
         repair: remove what a killed upkeep has left.
@@ -34,13 +33,14 @@ def examine_files(lake: Path, *, repair: bool, deep: bool) -> Iterator[Finding]:
     Raises:
         OSError: the lake cannot be read.
     """
+    store = lake_store(lake)
     try:
-        table = DeltaTable(lake)
+        table = store.open()
     except (DeltaError, OSError) as error:
         yield wrong("lake", f"cannot be opened: {first_line(error)}", "see what else is told here")
         return
     files = live_files(table)
-    damaged = [(file, fault) for file in files if (fault := _fault(lake, file, deep=deep))]
+    damaged = [(file, fault) for file in files if (fault := _fault(store, file, deep=deep))]
     for file, fault in damaged[:_MOST_TOLD]:
         yield wrong(file.path, fault, _RESTORE)
     if len(damaged) > _MOST_TOLD:
@@ -60,20 +60,22 @@ def examine_files(lake: Path, *, repair: bool, deep: bool) -> Iterator[Finding]:
             f"{stats.since_checkpoint:,} entries have no checkpoint, so opening it is slow",
             "run `locard lake optimize`, and see that upkeep runs",
         )
-    yield from _leftovers(lake, repair=repair)
+    if isinstance(lake, Path):
+        yield from _leftovers(lake, repair=repair)
 
 
-def _fault(lake: Path, file: LakeFile, *, deep: bool) -> str | None:
-    path = lake / file.path
+def _fault(store: LakeStore, file: LakeFile, *, deep: bool) -> str | None:
     try:
-        size = path.stat().st_size
+        size = size_of(store, file.path)
         if size != file.size:
             return f"has {size:,} bytes and the log says {file.size:,}"
-        rows = pq.read_metadata(path).num_rows
+        rows = pq.read_metadata(file.path, filesystem=store.files).num_rows
         if rows != file.rows:
             return f"has {rows:,} rows and the log says {file.rows:,}"
         if deep:
-            with pq.ParquetFile(path, page_checksum_verification=True) as opened:
+            with pq.ParquetFile(
+                file.path, filesystem=store.files, page_checksum_verification=True
+            ) as opened:
                 for _ in opened.iter_batches():
                     pass
     except FileNotFoundError:

@@ -200,6 +200,14 @@ class KafkaReader:
         self._on_revoked()  # before the change is forgotten: until then nothing may be published
         with self._listener.lock:
             self._listener.has_lost = self._listener.has_new = False
+        try:
+            self._seek_to_the_lake()
+        except BaseException:  # the lake could not be asked; until it is, nothing may be read
+            with self._listener.lock:
+                self._listener.has_new = True
+            raise
+
+    def _seek_to_the_lake(self) -> None:
         assigned = sorted(self._consumer.assignment(), key=lambda p: int(p.partition))
         positions = self._positions([partition.partition for partition in assigned])
         for partition in assigned:

@@ -18,6 +18,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from locard.ingest.durable import replace_durably
+from locard.ingest.lake_store import lake_store
 from locard.ingest.retention.expiry import Expiry, expiry
 from locard.ingest.retention.holds import Hold, Holds
 from locard.ingest.retention.policy import RetentionPolicy
@@ -34,7 +35,7 @@ from locard.ingest.upkeep import (
     open_lake,
     parts,
 )
-from locard.schema import CannotContinue, JsonValue
+from locard.schema import CannotContinue, JsonValue, LakePlace
 
 RETENTION_KEY: Final = "locard.retention"
 """The key in a commit's metadata under which it says what expired."""
@@ -67,7 +68,7 @@ class Expired:
 
 
 class Retention:
-    """Applies a policy to the lake at `path`.
+    """Applies a policy to the lake at a place.
 
     Args:
         holds: what is kept all the same.
@@ -77,18 +78,18 @@ class Retention:
 
     def __init__(
         self,
-        path: Path,
+        place: LakePlace,
         policy: RetentionPolicy,
         holds: Holds,
         state: Path,
         sizes: FileSizes = DEFAULT_SIZES,
     ) -> None:
-        self.path = path
+        self.place = place
         self.policy = policy
         self._holds = holds
         self._looked_at = _LookedAt(state / _LOOKED_AT)
         self._sizes = sizes
-        self._rewriter = Rewriter(path, sizes)
+        self._rewriter = Rewriter(place, sizes)
 
     def preview(self, now: datetime) -> Iterator[Expired]:
         """Yield what a run would do at `now` for each day that has something due; change nothing.
@@ -96,7 +97,7 @@ class Retention:
         Raises:
             LocardError: see `run`.
         """
-        table = open_lake(self.path)
+        table = open_lake(self.place)
         with self._holds.in_force() as holds:
             for day, _, files in self._old_days(table, now):
                 found = self._look(expiry(self.policy, holds, (now.date() - day).days), day, files)
@@ -118,7 +119,7 @@ class Retention:
         """
         if self.policy.shortest is None:
             return []
-        table = open_lake(self.path)
+        table = open_lake(self.place)
         done = []
         for day, number, files in self._old_days(table, now):
             with self._holds.in_force() as holds:
@@ -167,10 +168,11 @@ class Retention:
         """Count what is due of a day, without changing anything."""
         if not due.is_possible:
             return Expired(day, 0, 0, 0)
-        parameters = {**due.parameters, "files": [str(self.path / file.path) for file in files]}
         with self._rewriter.database() as database:
+            paths = lake_store(self.place).readable(database, [file.path for file in files])
+            parameters = {**due.parameters, "files": paths}
             try:
-                self._check_columns(database, parameters["files"])
+                self._check_columns(database, paths)
                 ((payloads, records, held),) = database.execute(
                     f"SELECT count(*) FILTER ({due.empties} AND NOT {due.goes}),"  # noqa: S608
                     f" count(*) FILTER ({due.goes}), count(*) FILTER ({due.is_held_back})"
@@ -180,7 +182,7 @@ class Retention:
                 ranges = _ranges(database, due, parameters) if records else {}
             except duckdb.Error as error:
                 raise CannotContinue(
-                    f"files of {day} in the lake at {self.path} cannot be read; `locard doctor` "
+                    f"files of {day} in the lake at {self.place} cannot be read; `locard doctor` "
                     "tells more. Nothing of that day has expired"
                 ) from error
         return Expired(day, payloads, records, held, ranges)
@@ -191,7 +193,7 @@ class Retention:
         unknown = sorted({name for name, *_ in described} - set(LAKE_COLUMNS.names))
         if unknown:
             raise CannotContinue(
-                f"the lake at {self.path} has columns that this version does not know "
+                f"the lake at {self.place} has columns that this version does not know "
                 f"({', '.join(unknown)}): run retention with the version that wrote them"
             )
 

@@ -8,7 +8,7 @@ from locard.ingest.upkeep.live_files import LakeFile, live_files
 from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite, parts, plan
 from locard.ingest.upkeep.rewriting import READ, Change, Rewriter, Rewritten
 from locard.ingest.upkeep.run import UpkeepReport, open_lake, optimize, upkeep
-from locard.ingest.upkeep.space import checkpoint, last_checkpoint, vacuum
+from locard.ingest.upkeep.space import vacuum
 from locard.ingest.upkeep.stats import DayStats, LakeStats, lake_stats
 
 __all__ = [
@@ -23,9 +23,7 @@ __all__ = [
     "Rewriter",
     "Rewritten",
     "UpkeepReport",
-    "checkpoint",
     "lake_stats",
-    "last_checkpoint",
     "live_files",
     "open_lake",
     "optimize",

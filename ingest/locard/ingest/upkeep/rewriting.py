@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -25,14 +23,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from locard.ingest.delta import (
-    NO_HOOKS,
-    PARTITION_COLUMN,
-    files_being_added,
-    first_line,
-    sync_log,
-)
-from locard.ingest.durable import fsync_path
+from locard.ingest.delta import NO_HOOKS, PARTITION_COLUMN, first_line
+from locard.ingest.lake_store import lake_store, remove, size_of
 from locard.ingest.upkeep.live_files import SORTED, live_files
 from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite
 from locard.ingest.upkeep.row_files import (
@@ -42,14 +34,13 @@ from locard.ingest.upkeep.row_files import (
     partition_of,
     write_rows,
 )
-from locard.schema import CannotContinue, JsonValue, RetryableError, StateUnknown
+from locard.schema import CannotContinue, JsonValue, LakePlace, RetryableError, StateUnknown
 
 APPLICATION: Final = "locard/upkeep"
 """The name under which Delta counts rewrites: of two at once one is refused."""
 
 UPKEEP_KEY: Final = "locard.upkeep"
 _ORDER: Final = "session_id NULLS LAST, occurred_at, log_topic_id, log_partition, log_offset"
-SPILL: Final = "_upkeep"  # Delta passes over what begins with an underscore
 _MEMORY: Final = "1GB"
 
 
@@ -84,15 +75,18 @@ class Change:
 
 
 class Rewriter:
-    """Rewrites files of the lake at `path`.
+    """Rewrites files of the lake at a place.
 
     Args:
         sizes: of the files that are written.
-        memory: what DuckDB may use, as it writes sizes; what is more goes to disk, in the lake.
+        memory: what DuckDB may use, as it writes sizes; what is more goes to a disk.
     """
 
-    def __init__(self, path: Path, sizes: FileSizes = DEFAULT_SIZES, memory: str = _MEMORY) -> None:
-        self.path = path
+    def __init__(
+        self, place: LakePlace, sizes: FileSizes = DEFAULT_SIZES, memory: str = _MEMORY
+    ) -> None:
+        self.place = place
+        self._store = lake_store(place)
         self._sizes = sizes
         self._memory = memory
 
@@ -112,17 +106,17 @@ class Rewriter:
         before = table.version()
         if not {file.path for file in wanted.files} <= {file.path for file in live_files(table)}:
             raise self._others_were_faster()
-        written: list[Path] = []
-        with files_being_added(self.path):
+        written: list[str] = []
+        with self._store.adding():
             try:
                 added, rows = self._write(wanted, change, written)
             except BaseException as error:
-                _remove(written)
+                remove(self._store, written)
                 if isinstance(error, (OSError, duckdb.Error, pa.ArrowException)):
                     raise self._could_not(wanted, error) from error
                 raise
             self._commit(table, wanted, change, added, written)
-        sync_log(table, self.path, before)
+        self._store.sync_log(table, before)
         return Rewritten(
             wanted.day,
             wanted.is_closed,
@@ -134,21 +128,21 @@ class Rewriter:
         )
 
     def _write(
-        self, wanted: Rewrite, change: Change | None, written: list[Path]
+        self, wanted: Rewrite, change: Change | None, written: list[str]
     ) -> tuple[list[AddAction], int]:
         """Write the new files, synced and checked; return what Delta is to know, and the rows.
 
         Args:
             written: to which the path of each is appended before it is made.
         """
-        old = [str(self.path / file.path) for file in wanted.files]
         begin = SORTED if wanted.is_closed else "merged-"
-        relative = f"{PARTITION_COLUMN}={wanted.day:%Y-%m-%d}"
+        directory = f"{PARTITION_COLUMN}={wanted.day:%Y-%m-%d}"
         actions = []
         with self.database() as database:
+            old = self._store.readable(database, [file.path for file in wanted.files])
             if _fingerprint(database, READ, {"files": old})[0] != sum(f.rows for f in wanted.files):
                 raise CannotContinue(
-                    f"files of {wanted.day} in the lake at {self.path} do not hold the rows that "
+                    f"files of {wanted.day} in the lake at {self.place} do not hold the rows that "
                     "its log says; `locard doctor` tells more. Nothing was changed"
                 )
             source, parameters = _changed(change)
@@ -157,29 +151,24 @@ class Rewriter:
                 f"SELECT * FROM {source} ORDER BY {_ORDER}",  # noqa: S608 - no value is in it
                 params={"files": old, **parameters},
             ).to_arrow_reader(ROWS_IN_GROUP)
-            batches = as_in_files(rows, old)
+            batches = as_in_files(rows, self._store, [file.path for file in wanted.files])
             while (first := next(batches, None)) is not None:
-                name = f"{begin}{secrets.token_hex(8)}.parquet"
-                path = self.path / relative / name
+                path = f"{directory}/{begin}{secrets.token_hex(8)}.parquet"
                 written.append(path)
-                statistics = write_rows(path, first, batches, self._sizes.target)
-                fsync_path(path)
+                with self._store.files.open_output_stream(path) as file:
+                    statistics = write_rows(file, first, batches, self._sizes.target)
+                self._store.sync([path])
+                size = size_of(self._store, path)
                 actions.append(
-                    add_action(
-                        f"{relative}/{name}",
-                        path,
-                        wanted.day,
-                        statistics,
-                        is_change=change is not None,
-                    )
+                    add_action(path, size, wanted.day, statistics, is_change=change is not None)
                 )
-            new = {"files": [str(path) for path in written]}
+            new = {"files": self._store.readable(database, written)}
             if (_fingerprint(database, READ, new) if written else (0, 0)) != expected:
                 raise CannotContinue(
                     f"rows of {wanted.day} changed while they were written anew to the lake at "
-                    f"{self.path}, which must never be; nothing was changed. Report it"
+                    f"{self.place}, which must never be; nothing was changed. Report it"
                 )
-        fsync_path(self.path / relative)
+        self._store.sync([directory])
         return actions, expected[0]
 
     def _commit(
@@ -188,7 +177,7 @@ class Rewriter:
         wanted: Rewrite,
         change: Change | None,
         added: Sequence[AddAction],
-        written: Sequence[Path],
+        written: Sequence[str],
     ) -> None:
         now = int(time.time() * 1000)
         removed = [
@@ -213,7 +202,7 @@ class Rewriter:
                 post_commithook_properties=NO_HOOKS,
             )
         except CommitFailedError as error:  # certain: it was not made
-            _remove(written)
+            remove(self._store, written)
             raise self._others_were_faster() from error
         except (DeltaError, OSError) as error:
             self._settle(table, wanted, count + 1, written, error)
@@ -223,7 +212,7 @@ class Rewriter:
         table: DeltaTable,
         wanted: Rewrite,
         number: int,
-        written: Sequence[Path],
+        written: Sequence[str],
         error: Exception,
     ) -> None:
         """Find out from the lake what became of a commit that was reported as failed."""
@@ -232,45 +221,44 @@ class Rewriter:
         except (DeltaError, OSError) as unreadable:
             # The files stay: perhaps the lake consists of them now.
             raise StateUnknown(
-                f"the lake at {self.path} did not confirm that files were written anew and cannot "
+                f"the lake at {self.place} did not confirm that files were written anew and cannot "
                 f"be read: {first_line(unreadable)}; run upkeep again when it can"
             ) from unreadable
         if table.transaction_version(APPLICATION) != number:
-            _remove(written)
+            remove(self._store, written)
             raise self._could_not(wanted, error) from error
 
     def _others_were_faster(self) -> RetryableError:
         return RetryableError(
-            f"another upkeep was at work on the lake at {self.path}; nothing was changed here, the "
-            "next run looks again"
+            f"another upkeep was at work on the lake at {self.place}; nothing was changed here, "
+            "the next run looks again"
         )
 
     def _could_not(self, wanted: Rewrite, error: Exception) -> CannotContinue:
         told = getattr(error, "strerror", None) or first_line(error)
         return CannotContinue(
-            f"files of {wanted.day} in the lake at {self.path} could not be written anew: {told}; "
+            f"files of {wanted.day} in the lake at {self.place} could not be written anew: {told}; "
             "make room or correct the permissions. Nothing was changed"
         )
 
     @contextmanager
     def database(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open a database within the bounds of this one's, for one piece of work."""
-        spill = self.path / SPILL / secrets.token_hex(8)
-        database = duckdb.connect(
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "memory_limit": self._memory,
-                "temp_directory": str(spill),
-                "preserve_insertion_order": True,
-            }
-        )
-        try:
-            database.execute("SET TimeZone = 'UTC'")
-            yield database
-        finally:
-            database.close()
-            shutil.rmtree(spill, ignore_errors=True)
+        with self._store.scratch() as spill:
+            database = duckdb.connect(
+                config={
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                    "memory_limit": self._memory,
+                    "temp_directory": str(spill),
+                    "preserve_insertion_order": True,
+                }
+            )
+            try:
+                database.execute("SET TimeZone = 'UTC'")
+                yield database
+            finally:
+                database.close()
 
 
 READ: Final = "read_parquet($files, union_by_name=true, hive_partitioning=false)"
@@ -296,10 +284,3 @@ def _fingerprint(
     ).fetchall()
     ((count, hashes),) = found
     return int(count), int(hashes or 0)
-
-
-def _remove(written: Sequence[Path]) -> None:
-    """Remove what no commit names; what cannot be removed now is an orphan for later."""
-    for path in written:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)

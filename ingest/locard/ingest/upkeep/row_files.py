@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,28 +14,32 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from locard.ingest.delta import PARTITION_COLUMN
+from locard.ingest.lake_store import LakeStore
 from locard.schema import rfc3339
 
 ROWS_IN_GROUP: Final = 65_536
 
 
-def as_in_files(rows: pa.RecordBatchReader, files: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows with the columns' types and metadata as the files have them."""
-    schema = pa.unify_schemas([pq.read_schema(file) for file in files]).remove_metadata()
+def as_in_files(
+    rows: pa.RecordBatchReader, store: LakeStore, paths: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Yield the rows with the columns' types and metadata as these files of the lake have them."""
+    schemas = [pq.read_schema(path, filesystem=store.files) for path in paths]
+    schema = pa.unify_schemas(schemas).remove_metadata()
     for batch in rows:
         if batch.num_rows:
             yield pa.table(batch).select(schema.names).cast(schema)
 
 
 def write_rows(
-    path: Path, first: pa.Table, following: Iterator[pa.Table], target: int
+    file: pa.NativeFile, first: pa.Table, following: Iterator[pa.Table], target: int
 ) -> dict[str, Any]:
     """Write rows to a file until it is large enough, and return Delta's statistics of it."""
     rows = 0
     least: dict[str, Any] = {}
     most: dict[str, Any] = {}
     with pq.ParquetWriter(
-        path, first.schema, compression="zstd", write_page_checksum=True, use_dictionary=True
+        file, first.schema, compression="zstd", write_page_checksum=True, use_dictionary=True
     ) as writer:
         table: pa.Table | None = first
         while table is not None:
@@ -46,7 +50,7 @@ def write_rows(
                 if found["min"] is not None:
                     least[name] = min(found["min"], least.get(name, found["min"]))
                     most[name] = max(found["max"], most.get(name, found["max"]))
-            table = next(following, None) if path.stat().st_size < target else None
+            table = next(following, None) if file.tell() < target else None
     for bounds in (least, most):
         bounds["occurred_at"] = rfc3339(bounds["occurred_at"])
     return {
@@ -58,7 +62,7 @@ def write_rows(
 
 
 def add_action(
-    relative: str, path: Path, day: date, statistics: dict[str, Any], *, is_change: bool
+    path: str, size: int, day: date, statistics: dict[str, Any], *, is_change: bool
 ) -> AddAction:
     """Return the entry of a file for the Delta log.
 
@@ -66,12 +70,11 @@ def add_action(
         statistics: as `write_rows` returns them.
         is_change: whether its rows are others than those of the files that it replaces.
     """
-    status = path.stat()
     return AddAction(
-        relative,
-        status.st_size,
+        path,
+        size,
         partition_of(day),
-        int(status.st_mtime * 1000),
+        int(time.time() * 1000),
         data_change=is_change,
         stats=json.dumps(statistics),
     )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from locard.ingest.checkpoints import checkpoint
 from locard.ingest.delta import first_line
+from locard.ingest.lake_store import lake_store
 from locard.ingest.upkeep.live_files import live_files
 from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, plan
 from locard.ingest.upkeep.rewriting import Rewriter, Rewritten
-from locard.ingest.upkeep.space import checkpoint, vacuum
-from locard.schema import CannotContinue, check_lake_format
+from locard.ingest.upkeep.space import vacuum
+from locard.schema import CannotContinue, LakePlace, check_lake_format
 
 _AFTER_MIDNIGHT: Final = timedelta(hours=1)  # a publish that began before it may end after it
 _CHECKPOINT_EVERY: Final = 100  # versions
@@ -36,27 +37,27 @@ class UpkeepReport:
     has_checkpoint: bool = False
 
 
-def open_lake(path: Path) -> DeltaTable:
+def open_lake(place: LakePlace) -> DeltaTable:
     """Return the lake's table.
 
     Raises:
         CannotContinue: there is none, or it cannot be read or is of another major format.
     """
     try:
-        table = DeltaTable(path)
+        table = lake_store(place).open()
     except TableNotFoundError as error:
         raise CannotContinue(
-            f"there is no lake at {path}; name another home with --home"
+            f"there is no lake at {place}; name another home with --home"
         ) from error
     except (DeltaError, OSError) as error:
         raise CannotContinue(
-            f"the lake at {path} cannot be read: {first_line(error)}; see `locard doctor`"
+            f"the lake at {place} cannot be read: {first_line(error)}; see `locard doctor`"
         ) from error
-    check_lake_format(table.metadata().configuration, str(path))
+    check_lake_format(table.metadata().configuration, str(place))
     return table
 
 
-def optimize(path: Path, now: datetime, sizes: FileSizes = DEFAULT_SIZES) -> UpkeepReport:
+def optimize(place: LakePlace, now: datetime, sizes: FileSizes = DEFAULT_SIZES) -> UpkeepReport:
     """Write anew what is worth it, and shorten what opening the lake has to read.
 
     Args:
@@ -66,24 +67,24 @@ def optimize(path: Path, now: datetime, sizes: FileSizes = DEFAULT_SIZES) -> Upk
         RetryableError: another upkeep is at work; what was done until then stays done.
         CannotContinue: the lake cannot be read or written; likewise.
     """
-    table = open_lake(path)
+    table = open_lake(place)
     report = UpkeepReport()
-    rewriter = Rewriter(path, sizes)
+    rewriter = Rewriter(place, sizes)
     today = (now - _AFTER_MIDNIGHT).date()
     for wanted in plan(live_files(table), today, sizes):
         report.rewritten.append(rewriter.rewrite(table, wanted))
-    report.has_checkpoint = checkpoint(table, path, _CHECKPOINT_EVERY)
+    report.has_checkpoint = checkpoint(table, lake_store(place), _CHECKPOINT_EVERY)
     return report
 
 
 def upkeep(
-    path: Path, now: datetime, grace: timedelta, sizes: FileSizes = DEFAULT_SIZES
+    place: LakePlace, now: datetime, grace: timedelta, sizes: FileSizes = DEFAULT_SIZES
 ) -> UpkeepReport:
     """Do all of upkeep once: `optimize`, then `vacuum`.
 
     Raises:
         LocardError: see there.
     """
-    report = optimize(path, now, sizes)
-    report.removed = len(vacuum(open_lake(path), path, grace))
+    report = optimize(place, now, sizes)
+    report.removed = len(vacuum(open_lake(place), place, grace))
     return report

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from pathlib import Path
 
 from deltalake import DeltaTable
 
-from locard.ingest.delta import PARTITION_COLUMN
+from locard.ingest.checkpoints import last_checkpoint
+from locard.ingest.lake_store import data_files, lake_store
 from locard.ingest.upkeep.live_files import LakeFile, live_files
-from locard.ingest.upkeep.space import last_checkpoint
+from locard.schema import LakePlace
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,22 @@ class LakeStats:
         return sum(day.bytes for day in self.days)
 
 
-def lake_stats(table: DeltaTable, path: Path) -> LakeStats:
-    """Return what the lake at `path` consists of, in the table's version.
+def lake_stats(table: DeltaTable, place: LakePlace) -> LakeStats:
+    """Return what the lake at this place consists of, in the table's version.
 
     Raises:
-        OSError: its directory cannot be read.
+        OSError: it cannot be listed.
     """
     files = live_files(table)
     live = {file.path for file in files}
-    unused = 0
-    size = 0
-    for found in path.glob(f"{PARTITION_COLUMN}=*/*.parquet"):
-        if str(found.relative_to(path)) not in live:
-            unused += 1
-            size += found.stat(follow_symlinks=False).st_size
+    store = lake_store(place)
+    unused = [size for path, size in data_files(store).items() if path not in live]
     return LakeStats(
         [_of_day(day, list(of_day)) for day, of_day in groupby(files, key=lambda f: f.day)],
         table.version(),
-        table.version() - last_checkpoint(path),
-        unused,
-        size,
+        table.version() - last_checkpoint(store),
+        len(unused),
+        sum(unused),
     )
 
 
