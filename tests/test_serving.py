@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import signal
@@ -24,7 +23,7 @@ import pytest
 
 from collecting import shared
 from eventlogs import LogUnderTest, read_all
-from locard.cli.serving import QuietFormatter, listen
+from locard.cli.serving import listen
 from locard.ingest.eventlog.embedded import EmbeddedReader
 from locard.ingest.identities import IdentityRegistry
 from locard.schema import event_json, parse_event
@@ -366,14 +365,3 @@ def test_listening_beyond_this_machine_is_warned_of(tmp_path):
     options = ("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - that is what it is about
     with running(tmp_path, "serve", *options, LOCARD_API_TOKEN=TOKEN) as serve:
         serve.eventually(lambda: "TLS" in serve.told)
-
-
-def test_an_exception_is_logged_without_its_text():
-    """The services' log names an exception by type and place: its text may quote an event."""
-    try:
-        raise ValueError("CANARY")
-    except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())
-    told = QuietFormatter("%(message)s").format(record)
-    assert "CANARY" not in told
-    assert "ValueError in test_an_exception_is_logged_without_its_text" in told

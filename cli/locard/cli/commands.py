@@ -5,7 +5,6 @@ Exit status 0: done. 1: done, and something was found (a reject, a finding). 2: 
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
@@ -23,6 +22,7 @@ from locard.cli.ingesting import import_
 from locard.cli.keeping import hold, retention_
 from locard.cli.keys import keys, pseudonym
 from locard.cli.lake import lake
+from locard.cli.log_lines import configure
 from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
 from locard.cli.redacting import redact
@@ -46,15 +46,8 @@ INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number
 @click.pass_context
 def locard(context: click.Context, home: Path | None, debug: bool) -> None:
     """The flight recorder for AI agents."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    if not debug:  # their warnings are about retries, and name hosts at every one
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
-        # It tells at each start which recognizers of other languages it leaves out.
-        logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
-    context.obj = load_settings(home)
+    context.obj = settings = load_settings(home)
+    configure(settings.log_format, debug=debug)
 
 
 for command in (

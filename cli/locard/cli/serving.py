@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from locard.cli.assembly import collector_log, kafka_settings, log_writer
 from locard.cli.identities import identity_registry, record_changes
+from locard.cli.log_lines import LogFormat, of_the_server
 from locard.cli.processes import SECONDS_TO_STOP, run_together
 from locard.cli.settings import Settings
 from locard.cli.tokens import api_token, shared_token
@@ -73,7 +72,7 @@ def collect(settings: Settings, host: str, port: int) -> int:
             limits=CollectorLimits(appends=appends, rate=rate),
         )
         collect_garbage_less_often()
-        _serve(app, listener, f"collecting on {_address(listener)}; {told}")
+        _serve(app, listener, f"collecting on {_address(listener)}; {told}", settings.log_format)
     return 0
 
 
@@ -89,7 +88,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
     token, told = api_token(settings)
     with listen(host, port) as listener:
         app = query_app(settings.lake_place, token)
-        _serve(app, listener, f"answering on {_address(listener)}; {told}")
+        _serve(app, listener, f"answering on {_address(listener)}; {told}", settings.log_format)
     return 0
 
 
@@ -180,7 +179,7 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _serve(app: FastAPI, listener: socket.socket, announcement: str) -> None:
+def _serve(app: FastAPI, listener: socket.socket, announcement: str, log_format: LogFormat) -> None:
     """Answer requests until told to stop, then finish those that are under way."""
     import uvicorn
 
@@ -190,7 +189,7 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str) -> None:
         ws="none",
         lifespan="off",
         access_log=False,
-        log_config=_LOG_CONFIG,
+        log_config=of_the_server(log_format),
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_STOP - 10,
@@ -222,34 +221,3 @@ def _end_on_signals() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-
-
-class QuietFormatter(logging.Formatter):
-    """Names an exception by its type and place; its text may quote what was sent or read."""
-
-    def formatException(  # noqa: N802 - the interface's name
-        self,
-        ei: tuple[type[BaseException], BaseException, TracebackType | None]
-        | tuple[None, None, None],
-    ) -> str:
-        """Return one line."""
-        kind, _, traceback = ei
-        while traceback and traceback.tb_next:
-            traceback = traceback.tb_next
-        code = traceback.tb_frame.f_code if traceback else None
-        place = f" in {code.co_qualname}, {code.co_filename}" if code else ""
-        return f"{kind.__name__ if kind else 'nothing'}{place}"
-
-
-_LOG_CONFIG: Final[dict[str, Any]] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "quiet": {
-            "()": "locard.cli.serving.QuietFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "quiet"}},
-    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
-}

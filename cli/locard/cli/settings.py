@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from locard.cli.log_lines import LogFormat
 from locard.schema import CannotContinue, LakePlace, lake_place
 
 DEFAULT_HOME = Path(".locard")
@@ -75,6 +76,9 @@ class Settings(BaseSettings):
         description="What the collector keeps on its disk while Kafka is away, in bytes.",
     )
     api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
+    log_format: LogFormat = Field(
+        "text", description="How services write to standard error: text or json."
+    )
     retention_policy: Path | None = Field(
         None, description="How long what is kept, where it is not `retention.toml` in the home."
     )

@@ -203,7 +203,12 @@ class Consumer:
     def _settle_refused(self) -> None:
         while isinstance(refused := self._waiting.first, Refused):
             self._waiting.take()
-            log.warning("refused record %s: %s", refused.record.place, refused.reason)
+            log.warning(
+                "refused record %s: %s",
+                refused.record.place,
+                refused.reason,
+                extra={"place": refused.record.place, "error_class": refused.error_class},
+            )
             self._put_away(refused.record, refused.error_class, None)
 
     def _settle(self, item: Decoded, result: RedactionResult) -> None:
@@ -214,7 +219,12 @@ class Consumer:
                     if finding.action != "keep":
                         self.counts.redactions[finding.entity_type] += finding.count
             case FailedRedaction():
-                log.warning("record %s: %s", item.record.place, result.error_class)
+                log.warning(
+                    "record %s: %s",
+                    item.record.place,
+                    result.error_class,
+                    extra={"place": item.record.place, "error_class": result.error_class},
+                )
                 self._put_away(item.record, result.error_class, item.event)
 
     def _put_away(self, record: RawRecord, error_class: str, event: Event | None) -> None:
@@ -247,7 +257,15 @@ class Consumer:
 
     def _cross(self, gap: RecordsMissing) -> None:
         """Publish what came before the gap, then the gap itself, and go on behind it."""
-        log.error("%s", gap)
+        log.error(
+            "%s",
+            gap,
+            extra={
+                "partition": gap.partition,
+                "first_offset": gap.first_offset,
+                "next_offset": gap.next_offset,
+            },
+        )
         while self._waiting:
             self._collect(_POLL_SECONDS)
         self._publish_all()
