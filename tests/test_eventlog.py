@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import stat
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -344,3 +344,14 @@ def _topic_resource(topic: str):
     from kafka.admin import ConfigResource, ConfigResourceType
 
     return ConfigResource(ConfigResourceType.TOPIC, topic)
+
+
+def test_a_publish_that_takes_too_long_does_not_hold_up_the_group(monkeypatch):
+    """All partitions that are taken away wait until one deadline; then the lake decides."""
+    kafka = pytest.importorskip("locard.ingest.eventlog.kafka")
+    monkeypatch.setattr(kafka, "REVOCATION_SECONDS", 0.01)
+    listener = kafka._Listener()
+    with ThreadPoolExecutor(1) as other, listener.lock:  # a publish is under way
+        other.submit(listener.on_partitions_revoked, ["one", "two"]).result(timeout=30)
+        assert listener.has_lost
+    assert listener.lock.acquire(blocking=False)

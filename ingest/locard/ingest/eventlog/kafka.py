@@ -32,6 +32,7 @@ from locard.schema import EvidenceGap
 
 _SECONDS_TO_SEND: Final = 60.0
 _REQUEST_SECONDS: Final = 30.0  # kafka-python's own default
+REVOCATION_SECONDS = 30.0  # for which all partitions that are taken away wait, together
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -86,12 +87,20 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self.has_new = False
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        with self.lock:  # waits for a publish under way, so that the next owner sees it
-            self.has_lost = self.has_lost or bool(revoked)
+        self._lose(revoked)
 
     def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
-        with self.lock:
-            self.has_lost = self.has_lost or bool(lost)
+        self._lose(lost)
+
+    def _lose(self, partitions: Sequence[TopicPartition]) -> None:
+        """Wait for a publish under way, so that the next owner sees it; but hold up nobody long.
+
+        Where it takes longer the lake decides: of the two owners the slower is fenced.
+        """
+        is_done = self.lock.acquire(timeout=REVOCATION_SECONDS)
+        self.has_lost = self.has_lost or bool(partitions)
+        if is_done:
+            self.lock.release()
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         with self.lock:
