@@ -364,6 +364,31 @@ def test_reading_pauses_while_enough_is_under_way(embedded):
     assert len(embedded.stored()) == 200
 
 
+def test_the_next_batch_is_redacted_while_one_is_published(embedded, monkeypatch):
+    """A publish that waits for five more events to be redacted gets them."""
+    embedded.append(*(event_json(event()) for _ in range(60)))
+    publish, rows, beside = embedded.lake.publish, [], []
+
+    def patiently(segments, now):
+        rows.append(sum(len(segment.rows) for segment in segments))
+        for _ in polls():
+            if consumer._batch.size >= min(5, 60 - sum(rows)):
+                break
+        beside.append(consumer._batch.size)
+        publish(segments, now)
+
+    monkeypatch.setattr(embedded.lake, "publish", patiently)
+    with embedded.log.reader() as reader:
+        consumer = Consumer(
+            reader, SlowRedaction(), embedded.lake, embedded.quarantine, limits=BatchLimits(rows=10)
+        )
+        consumer.run_once()
+
+    assert len(embedded.stored()) == 60
+    assert beside[0] >= 5
+    assert sum(rows) == 60
+
+
 def test_reading_pauses_while_enough_bytes_are_under_way(embedded):
     """Backpressure counts bytes as well: large records are not all taken into memory."""
     large = {"outcome": "ok", "result": "x" * 100_000}

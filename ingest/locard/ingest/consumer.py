@@ -140,7 +140,7 @@ class Consumer:
         waits = not self._waiting
         try:
             with self.counts.timed("read"):
-                records = self._reader.poll(room, timeout if waits else 0)
+                records = self._reader.poll(room, timeout if waits and room else 0)
             self._take(records)
         except RecordsMissing as gap:
             self._cross(gap)
@@ -148,6 +148,8 @@ class Consumer:
             log.warning("reading again in %.1f s: %s", _PAUSE_TO_READ, error)
             self._pause(_PAUSE_TO_READ)
         self._collect(0 if room > 0 and waits else timeout)
+        if waits and not room:
+            self._publisher.wait(timeout)
         self._settle_published(wait=False)
         if self._batch.is_due(time.monotonic()) and not self._publisher.batch:
             self._publish()

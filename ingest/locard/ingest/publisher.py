@@ -68,6 +68,11 @@ class Publisher:
         self.batch = batch
         self._try()
 
+    def wait(self, seconds: float) -> None:
+        """Wait for what is on its way, at most so long; whether it arrived, `published` tells."""
+        if self._publishing:
+            wait_for([self._publishing], seconds)
+
     def published(self, *, wait: bool) -> Mapping[int, int]:
         """Return where the partitions of the batch continue, once it is in the lake.
 
