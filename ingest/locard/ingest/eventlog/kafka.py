@@ -52,7 +52,7 @@ class KafkaWriter:
                 **settings.client,
                 acks="all",
                 enable_idempotence=True,
-                compression_type="gzip",
+                compression_type="lz4",
                 linger_ms=5,
                 batch_size=256 * 1024,
                 max_request_size=LARGEST_REQUEST,
