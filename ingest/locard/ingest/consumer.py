@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from typing import Final, Protocol
 
 from locard.ingest.batch import DEFAULT_LIMITS, Batch, BatchLimits
@@ -23,10 +22,11 @@ from locard.ingest.decode import Decoded, Refused, decode
 from locard.ingest.eventlog import EventLogReader, RawRecord, RecordsMissing
 from locard.ingest.in_flight import InFlight
 from locard.ingest.lake import LakeWriter
+from locard.ingest.outcomes import Outcomes
 from locard.ingest.publisher import Publisher
 from locard.ingest.quarantine import Quarantine
 from locard.ingest.segments import Segment, next_offsets
-from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult, without_content
+from locard.redaction import RedactionResult
 from locard.schema import Event, RetryableError, utc_now
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class Consumer:
         self._batch = Batch(limits, {})
         self._look_at = 0.0
         self.counts = ConsumerCounts()
+        self._outcomes = Outcomes(quarantine, self.counts)
         self._publisher = Publisher(
             lake,
             reader.assignment_held,
@@ -199,42 +200,13 @@ class Consumer:
             item = self._waiting.take()
             if not isinstance(item, Decoded):
                 raise AssertionError("redaction answered for a record it was not given")
-            self._settle(item, result)
+            self._outcomes.settle(item, result, self._batch)
             self._settle_refused()
 
     def _settle_refused(self) -> None:
         while isinstance(refused := self._waiting.first, Refused):
             self._waiting.take()
-            log.warning(
-                "refused record %s: %s",
-                refused.record.place,
-                refused.reason,
-                extra={"place": refused.record.place, "error_class": refused.error_class},
-            )
-            self._put_away(refused.record, refused.error_class, None)
-
-    def _settle(self, item: Decoded, result: RedactionResult) -> None:
-        match result:
-            case RedactedEvent():
-                self._batch.add(item.record, result, time.monotonic())
-                for finding in chain.from_iterable(result.redaction.fields.values()):
-                    if finding.action != "keep":
-                        self.counts.redactions[finding.entity_type] += finding.count
-            case FailedRedaction():
-                log.warning(
-                    "record %s: %s",
-                    item.record.place,
-                    result.error_class,
-                    extra={"place": item.record.place, "error_class": result.error_class},
-                )
-                self._put_away(item.record, result.error_class, item.event)
-
-    def _put_away(self, record: RawRecord, error_class: str, event: Event | None) -> None:
-        """Quarantine first, durably; only then may the position move past the record."""
-        self._quarantine.put(record, error_class, event, utc_now())
-        core = without_content(event) if event is not None else None
-        self._batch.add_quarantined(record, error_class, core, time.monotonic())
-        self.counts.quarantined[error_class] += 1
+            self._outcomes.refuse(refused, self._batch)
 
     def _publish_all(self) -> None:
         """Publish what is batched, and return when it is in the lake."""

@@ -7,25 +7,21 @@ application transaction of one name: of two that started from the same state, th
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from deltalake import DeltaTable, PostCommitHookProperties
 
 from locard.ingest.durable import fsync_path
-from locard.schema import RetryableError, StateUnknown
+from locard.ingest.file_lock import locked
+from locard.schema import StateUnknown
 
 PARTITION_COLUMN: Final = "ingest_date"
 LOG: Final = "_delta_log"
-# Checkpoints are upkeep's, since writing one inside a commit could fail after the commit was made.
+# A checkpoint is written apart from commits: inside one it could fail after the commit was made.
 NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _LOCK: Final = "_locard.lock"
-_LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 def sync_log(table: DeltaTable, path: Path, before: int) -> None:
@@ -49,48 +45,27 @@ def sync_log(table: DeltaTable, path: Path, before: int) -> None:
         ) from error
 
 
-@contextmanager
-def files_being_added(lake: Path) -> Iterator[None]:
+def files_being_added(lake: Path) -> AbstractContextManager[None]:
     """Keep files that no commit names yet from being taken for orphans while the block runs.
 
     Raises:
         OSError: the lake's directory cannot be written.
     """
-    with _locked(lake, fcntl.LOCK_SH):
-        yield
+    return locked(lake / _LOCK, is_shared=True, seconds=None, busy="")
 
 
-@contextmanager
-def no_files_being_added(lake: Path, seconds: float) -> Iterator[None]:
+def no_files_being_added(lake: Path, seconds: float) -> AbstractContextManager[None]:
     """Keep all processes of this machine from adding files while the block runs.
 
     Raises:
         RetryableError: for so long somebody was adding one.
         OSError: the lake's directory cannot be written.
     """
-    give_up = time.monotonic() + seconds
-    while True:
-        try:
-            with _locked(lake, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                yield
-                return
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                raise RetryableError(
-                    f"the lake at {lake} has been busy for {seconds:.0f} s, so no file was "
-                    "removed; the next run of upkeep does it"
-                ) from None
-        time.sleep(_LOOK_AGAIN_SECONDS)
-
-
-@contextmanager
-def _locked(lake: Path, how: int) -> Iterator[None]:
-    descriptor = os.open(lake / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)
+    busy = (
+        f"the lake at {lake} has been busy for {seconds:.0f} s, so no file was removed; the next "
+        "run of upkeep does it"
+    )
+    return locked(lake / _LOCK, is_shared=False, seconds=seconds, busy=busy)
 
 
 def first_line(error: Exception) -> str:

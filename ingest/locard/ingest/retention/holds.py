@@ -6,11 +6,8 @@ of the lake keeps the file as it is meanwhile: a hold that `add` has returned is
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,9 +17,9 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from locard.ingest.durable import make_directory_durably, replace_durably
-from locard.schema import CannotContinue, RetryableError
+from locard.ingest.file_lock import locked
+from locard.schema import CannotContinue
 
-_LOOK_AGAIN_SECONDS: Final = 0.05
 _Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -94,7 +91,7 @@ class Holds:
             RetryableError: somebody was changing them all the time.
             CannotContinue: see `all`.
         """
-        with self._locked(fcntl.LOCK_SH):
+        with self._locked(is_shared=True):
             yield [hold for hold in self.all() if hold.is_in_force]
 
     def add(
@@ -126,7 +123,7 @@ class Holds:
             workflows=tuple(workflows),
             is_everything=is_everything,
         )
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked(is_shared=False):
             self._write([*self.all(), hold])
         return hold
 
@@ -149,7 +146,7 @@ class Holds:
         Raises:
             CannotContinue: there is none of this id in force, or no reason is given.
         """
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked(is_shared=False):
             found = self.find(hold_id)
             ended = found.model_copy(
                 update={
@@ -171,31 +168,19 @@ class Holds:
             ) from error
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+    def _locked(self, *, is_shared: bool) -> Iterator[None]:
+        busy = (
+            f"{self.path} has been in use for {self._seconds:.0f} s, by a run of retention or "
+            "somebody who places a hold; nothing was changed, try again"
+        )
         lock = self.path.with_suffix(".lock")
         try:
             make_directory_durably(lock.parent)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock.touch(mode=0o600)
         except OSError as error:
             raise self._broken(error.strerror or "no lock") from error
-        try:
-            self._wait_for(descriptor, how)
+        with locked(lock, is_shared=is_shared, seconds=self._seconds, busy=busy):
             yield
-        finally:
-            os.close(descriptor)
-
-    def _wait_for(self, descriptor: int, how: int) -> None:
-        give_up = time.monotonic() + self._seconds
-        while True:
-            try:
-                return fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > give_up:
-                    raise RetryableError(
-                        f"{self.path} has been in use for {self._seconds:.0f} s, by a run of "
-                        "retention or somebody who places a hold; nothing was changed, try again"
-                    ) from None
-            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def _broken(self, why: str) -> CannotContinue:
         return CannotContinue(
