@@ -28,6 +28,8 @@ from locard.ingest.upkeep import (
     live_files,
     optimize,
     plan,
+    row_files,
+    sorting,
     upkeep,
     vacuum,
 )
@@ -143,9 +145,42 @@ def test_a_file_that_comes_late_to_a_closed_day_is_sorted_in(path):
     assert [(file.is_sorted, file.rows) for file in files(path)] == [(True, 55)]
 
 
+@pytest.mark.parametrize("length", [200, 4_000], ids=["small rows", "large rows"])
+def test_what_does_not_fit_into_memory_goes_to_the_disk_and_leaves_it(
+    tmp_path, monkeypatch, length
+):
+    """A day is sorted within a bound on memory; nothing of that stays behind."""
+    path = tmp_path / "lake"
+    lake = LakeWriter(path)
+    chance = random.Random(3)  # noqa: S311 - texts, not secrets
+    for number in range(16):
+        made = Segment("topic", 0, number * 1000, number * 1000)
+        for offset in range(number * 1000, (number + 1) * 1000):
+            body = {"outcome": "ok", "result": chance.randbytes(length).hex()}
+            session = None if offset % 50 == 0 else f"s{chance.randrange(3000):04}"
+            told = event("tool_result", body, seq=offset, session_id=session)
+            made.rows.append(Row(Position("topic", 0, offset), redacted(told)))
+            made.advance(made.rows[-1].position)
+        lake.publish([made], DAY)
+    table = DeltaTable(path)
+    (wanted,) = plan(live_files(table), NEXT_DAY.date())
+    deal_out, dealt = sorting._dealt_out, []
+    monkeypatch.setattr(sorting, "_dealt_out", lambda *told: dealt.append(1) or deal_out(*told))
+
+    assert Rewriter(path, memory=150_000_000).rewrite(table, wanted).rows == 16_000
+    assert bool(dealt) == (length > 1_000)  # where DuckDB alone cannot
+    assert list((path / "_upkeep").iterdir()) == []
+    assert numbers(path) == [(number,) for number in range(16_000)]
+    (file,) = files(path)
+    sessions = pq.read_table(path / file.path, columns=["session_id"])["session_id"].to_pylist()
+    assert sessions == sorted(sessions, key=lambda name: (name is None, name))
+    assert sessions.count(None) == 320
+
+
 def test_large_days_become_several_files_in_one_order(path, monkeypatch):
     """A file is closed when it is large enough; sessions lie in one or two of them."""
-    monkeypatch.setattr(rewriting_module, "ROWS_IN_GROUP", 10)
+    monkeypatch.setattr(sorting, "_ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(row_files, "ROWS_IN_GROUP", 10)
     before = rows(path)
     optimize(path, NEXT_DAY, FileSizes(target=1))
 

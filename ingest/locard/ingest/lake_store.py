@@ -139,7 +139,9 @@ class DiskStore:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        directory = self._path / SPILL / secrets.token_hex(8)  # made by who needs it
+        above = self._path / SPILL
+        above.mkdir(exist_ok=True)
+        directory = above / secrets.token_hex(8)  # made by who needs it
         try:
             yield directory
         finally:

@@ -168,8 +168,9 @@ class Retention:
         """Count what is due of a day, without changing anything."""
         if not due.is_possible:
             return Expired(day, 0, 0, 0)
-        with self._rewriter.database() as database:
-            paths = lake_store(self.place).readable(database, [file.path for file in files])
+        store = lake_store(self.place)
+        with store.scratch() as spill, self._rewriter.database(spill) as database:
+            paths = store.readable(database, [file.path for file in files])
             parameters = {**due.parameters, "files": paths}
             try:
                 self._check_columns(database, paths)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -28,20 +29,20 @@ from locard.ingest.lake_store import lake_store, remove, size_of
 from locard.ingest.upkeep.live_files import SORTED, live_files
 from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite
 from locard.ingest.upkeep.row_files import (
-    ROWS_IN_GROUP,
     add_action,
     as_in_files,
     partition_of,
     write_rows,
 )
+from locard.ingest.upkeep.sorting import sorted_rows
 from locard.schema import CannotContinue, JsonValue, LakePlace, RetryableError, StateUnknown
 
 APPLICATION: Final = "locard/upkeep"
 """The name under which Delta counts rewrites: of two at once one is refused."""
 
 UPKEEP_KEY: Final = "locard.upkeep"
-_ORDER: Final = "session_id NULLS LAST, occurred_at, log_topic_id, log_partition, log_offset"
-_MEMORY: Final = "1GB"
+_MEMORY: Final = 1_000_000_000
+_SHARE_OF_A_RANGE: Final = 4  # of memory: rows are there twice while they are sorted
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ class Rewriter:
 
     Args:
         sizes: of the files that are written.
-        memory: what DuckDB may use, as it writes sizes; what is more goes to a disk.
+        memory: bytes that sorting may use; what is more goes to a disk.
     """
 
     def __init__(
-        self, place: LakePlace, sizes: FileSizes = DEFAULT_SIZES, memory: str = _MEMORY
+        self, place: LakePlace, sizes: FileSizes = DEFAULT_SIZES, memory: int = _MEMORY
     ) -> None:
         self.place = place
         self._store = lake_store(place)
@@ -138,7 +139,7 @@ class Rewriter:
         begin = SORTED if wanted.is_closed else "merged-"
         directory = f"{PARTITION_COLUMN}={wanted.day:%Y-%m-%d}"
         actions = []
-        with self.database() as database:
+        with self._store.scratch() as spill, self.database(spill) as database:
             old = self._store.readable(database, [file.path for file in wanted.files])
             if _fingerprint(database, READ, {"files": old})[0] != sum(f.rows for f in wanted.files):
                 raise CannotContinue(
@@ -147,10 +148,13 @@ class Rewriter:
                 )
             source, parameters = _changed(change)
             expected = _fingerprint(database, source, {"files": old, **parameters})
-            rows = database.sql(
-                f"SELECT * FROM {source} ORDER BY {_ORDER}",  # noqa: S608 - no value is in it
-                params={"files": old, **parameters},
-            ).to_arrow_reader(ROWS_IN_GROUP)
+            rows = sorted_rows(
+                database,
+                source,
+                {"files": old, **parameters},
+                spill,
+                self._memory // _SHARE_OF_A_RANGE,
+            )
             batches = as_in_files(rows, self._store, [file.path for file in wanted.files])
             while (first := next(batches, None)) is not None:
                 path = f"{directory}/{begin}{secrets.token_hex(8)}.parquet"
@@ -242,23 +246,26 @@ class Rewriter:
         )
 
     @contextmanager
-    def database(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a database within the bounds of this one's, for one piece of work."""
-        with self._store.scratch() as spill:
-            database = duckdb.connect(
-                config={
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                    "memory_limit": self._memory,
-                    "temp_directory": str(spill),
-                    "preserve_insertion_order": True,
-                }
-            )
-            try:
-                database.execute("SET TimeZone = 'UTC'")
-                yield database
-            finally:
-                database.close()
+    def database(self, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a database within the bounds of memory, for one piece of work.
+
+        Args:
+            spill: a directory, made where it is needed, for what does not fit.
+        """
+        database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "memory_limit": f"{self._memory // 1_000_000}MB",
+                "temp_directory": str(spill),
+                "preserve_insertion_order": True,
+            }
+        )
+        try:
+            database.execute("SET TimeZone = 'UTC'")
+            yield database
+        finally:
+            database.close()
 
 
 READ: Final = "read_parquet($files, union_by_name=true, hive_partitioning=false)"

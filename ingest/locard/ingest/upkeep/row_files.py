@@ -18,17 +18,33 @@ from locard.ingest.lake_store import LakeStore
 from locard.schema import rfc3339
 
 ROWS_IN_GROUP: Final = 65_536
+_BYTES_IN_GROUP: Final = 32 * 1024 * 1024  # in memory
 
 
 def as_in_files(
-    rows: pa.RecordBatchReader, store: LakeStore, paths: Sequence[str]
+    rows: Iterator[pa.RecordBatch], store: LakeStore, paths: Sequence[str]
 ) -> Iterator[pa.Table]:
-    """Yield the rows with the columns' types and metadata as these files of the lake have them."""
+    """Yield the rows in groups, with columns and types as these files of the lake have them."""
     schemas = [pq.read_schema(path, filesystem=store.files) for path in paths]
     schema = pa.unify_schemas(schemas).remove_metadata()
+    for table in _in_groups(rows):
+        yield table.select(schema.names).cast(schema)
+
+
+def _in_groups(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield rows as many at once as make a group of a file; fewer where they are large."""
+    gathered: list[pa.RecordBatch] = []
+    count = size = 0
     for batch in rows:
-        if batch.num_rows:
-            yield pa.table(batch).select(schema.names).cast(schema)
+        if not batch.num_rows:
+            continue
+        gathered.append(batch)
+        count, size = count + batch.num_rows, size + batch.nbytes
+        if count >= ROWS_IN_GROUP or size >= _BYTES_IN_GROUP:
+            yield pa.Table.from_batches(gathered)
+            gathered, count, size = [], 0, 0
+    if count:
+        yield pa.Table.from_batches(gathered)
 
 
 def write_rows(
