@@ -167,7 +167,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_disk_and_leaves_it(
     deal_out, dealt = sorting._dealt_out, []
     monkeypatch.setattr(sorting, "_dealt_out", lambda *told: dealt.append(1) or deal_out(*told))
 
-    assert Rewriter(path, memory=150_000_000).rewrite(table, wanted).rows == 16_000
+    assert Rewriter(path, memory=190_000_000).rewrite(table, wanted).rows == 16_000
     assert bool(dealt) == (length > 1_000)  # where DuckDB alone cannot
     assert list((path / "_upkeep").iterdir()) == []
     assert numbers(path) == [(number,) for number in range(16_000)]

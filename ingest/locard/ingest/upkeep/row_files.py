@@ -18,7 +18,7 @@ from locard.ingest.lake_store import LakeStore
 from locard.schema import rfc3339
 
 ROWS_IN_GROUP: Final = 65_536
-_BYTES_IN_GROUP: Final = 32 * 1024 * 1024  # in memory
+_BYTES_IN_GROUP: Final = 64 * 1024 * 1024  # in memory
 
 
 def as_in_files(
