@@ -22,7 +22,7 @@ from locard.schema import (
     RedactionRecord,
     RejectedRecord,
     event_json,
-    parse_event,
+    parse_canonical_event,
 )
 
 DEFAULT_SECONDS_PER_EVENT: Final = 30.0
@@ -241,6 +241,8 @@ def _result(event: Event, message: tuple[bytes, bytes] | None) -> RedactionResul
         return FailedRedaction(event, "redaction_error")
     redacted, record = message
     try:
-        return RedactedEvent(parse_event(redacted), RedactionRecord.model_validate_json(record))
+        return RedactedEvent(
+            parse_canonical_event(redacted), RedactionRecord.model_validate_json(record)
+        )
     except RejectedRecord:  # what redaction made of it is no event any more
         return FailedRedaction(event, "redaction_error")

@@ -150,7 +150,7 @@ def _redact(redactor: EventRedactor, data: bytes) -> _Answer:
     try:
         event: Any = parse_json(data)
         redacted, record = redactor.redact(event)
-        return canonical_bytes(redacted), record.model_dump_json().encode()
+        return canonical_bytes(redacted), record.model_dump_json(exclude_defaults=True).encode()
     except Exception:  # noqa: BLE001 - any failure means the same: the event goes to quarantine
         return None
 

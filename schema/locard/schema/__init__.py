@@ -65,6 +65,7 @@ from locard.schema.events import (
     event_json,
     event_json_schema,
     event_object,
+    parse_canonical_event,
     parse_event,
     validate_event,
 )
@@ -154,6 +155,7 @@ __all__ = [
     "event_object",
     "lake_place",
     "new_event_id",
+    "parse_canonical_event",
     "parse_event",
     "parse_json",
     "rfc3339",

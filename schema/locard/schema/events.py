@@ -226,6 +226,15 @@ def validate_event(value: dict[str, Any]) -> Event:
     return _event(data)
 
 
+def parse_canonical_event(data: bytes) -> Event:
+    """Return the event in bytes that `canonical_bytes` wrote: they hide nothing, and parse faster.
+
+    Raises:
+        RejectedRecord: they are no event; see `parse_event`.
+    """
+    return _event(data)
+
+
 def _event(data: bytes) -> Event:
     try:
         event = _adapter.validate_json(data)
