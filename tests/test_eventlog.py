@@ -304,6 +304,33 @@ class TestKafka:
         assert "86400000" in config
         assert "'delete'" in config
 
+    def test_a_client_that_never_ends_to_join_is_replaced(
+        self, kafka_bootstrap, tmp_path, monkeypatch
+    ):
+        """Such a client was seen; what was read is forgotten, and all is read by another one."""
+        from locard.ingest.eventlog import kafka
+
+        log = LogUnderTest(tmp_path, kafka_bootstrap)
+        log.append(*(b"%d" % number for number in range(10)))
+        forgotten = []
+        with log.reader() as reader:
+            reader.start(lambda _: {}, lambda: forgotten.append(1))
+            hanging = reader._consumer
+            monkeypatch.setattr(hanging, "poll", lambda **_: {})
+            monkeypatch.setattr(kafka, "JOIN_SECONDS", 0.0)
+            for _ in polls():
+                reader.poll(100, 0.05)
+                if reader._consumer is not hanging:
+                    break
+            monkeypatch.setattr(kafka, "JOIN_SECONDS", 600.0)
+            values: list[bytes] = []
+            for _ in polls():
+                values += [record.value for record in reader.poll(100, 0.2)]
+                if len(values) == 10:
+                    break
+        assert sorted(values) == sorted(b"%d" % number for number in range(10))
+        assert forgotten
+
     def test_partitions_move_to_a_second_reader(self, kafka_bootstrap, tmp_path):
         """When a second reader joins, both read a share, and together every partition."""
         log = LogUnderTest(tmp_path, kafka_bootstrap)

@@ -10,7 +10,9 @@ happened; the reader acts on it at its next `poll`, on the thread of its owner.
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,8 +32,13 @@ from locard.ingest.eventlog.kafka_cluster import (
 )
 from locard.schema import EvidenceGap
 
+log = logging.getLogger(__name__)
+
 _SECONDS_TO_SEND: Final = 60.0
 _REQUEST_SECONDS: Final = 30.0  # kafka-python's own default
+_POLL_INTERVAL_SECONDS: Final = 300.0  # after which the group takes a silent consumer for gone
+JOIN_SECONDS = _POLL_INTERVAL_SECONDS + 30  # the group waits for its slowest member until then
+_CLOSE_MILLISECONDS: Final = 5_000
 REVOCATION_SECONDS = 30.0  # for which all partitions that are taken away wait, together
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 
@@ -121,18 +128,23 @@ class KafkaReader:
         self._positions: Callable[[Sequence[int]], Mapping[int, int]] = lambda _: {}
         self._on_revoked: Callable[[], None] = lambda: None
         self._is_paused = False
+        self._joins_since: float | None = None
         with translated(settings):
-            self._consumer = KafkaConsumer(
-                **settings.client,
-                group_id=settings.group,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # an offset that is gone must be an error
-                max_partition_fetch_bytes=_FETCH_BYTES,
-                fetch_max_bytes=4 * _FETCH_BYTES,
-                max_poll_interval_ms=600_000,
-                session_timeout_ms=int(settings.session_seconds * 1000),
-                heartbeat_interval_ms=int(settings.session_seconds * 1000 / 5),
-            )
+            self._consumer = self._new_client()
+
+    def _new_client(self) -> KafkaConsumer:
+        seconds = self._settings.session_seconds
+        return KafkaConsumer(
+            **self._settings.client,
+            group_id=self._settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # an offset that is gone must be an error
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_bytes=4 * _FETCH_BYTES,
+            max_poll_interval_ms=int(_POLL_INTERVAL_SECONDS * 1000),
+            session_timeout_ms=int(seconds * 1000),
+            heartbeat_interval_ms=int(seconds * 1000 / 5),
+        )
 
     @property
     def topic_id(self) -> str:
@@ -153,6 +165,7 @@ class KafkaReader:
     def poll(self, most_records: int, timeout: float) -> list[RawRecord]:
         """Return the next records of the assigned partitions."""
         with translated(self._settings):
+            self._leave_a_join_that_hangs(time.monotonic())
             self._follow_assignment()
             self._pause(most_records == 0)
             try:
@@ -201,6 +214,24 @@ class KafkaReader:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close(autocommit=False)
+
+    def _leave_a_join_that_hangs(self, now: float) -> None:
+        """Begin anew with another client where this one joins for longer than the group can take.
+
+        kafka-python has been seen to wait for ever for the end of a join, as no member any more.
+        """
+        if self._consumer._coordinator.stable():
+            self._joins_since = None
+        elif self._joins_since is None:
+            self._joins_since = now
+        elif now - self._joins_since > JOIN_SECONDS:
+            log.warning("joined the group anew, since joining took %.0f s", now - self._joins_since)
+            self._joins_since = now
+            fresh = self._new_client()
+            self._on_revoked()
+            self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MILLISECONDS)
+            self._consumer, self._listener, self._is_paused = fresh, _Listener(), False
+            self._consumer.subscribe([self._settings.topic], listener=self._listener)
 
     def _follow_assignment(self) -> None:
         """Forget what was taken away, and seek what was given to where the lake stands."""
