@@ -145,8 +145,9 @@ def test_an_event_goes_all_the_way(tmp_path):
             (row,) = up.eventually(rows)
             assert row["event_id"] == str(sent.event_id)
             assert re.fullmatch("pay ‹IBAN_CODE:k1:[0-9a-f]{16}› today", row["what"])
+            counted = "locard_consumer_events_published_total 1.0"  # once the disk has it as well
+            up.eventually(lambda: counted in h.get("/metrics").text)
             metrics = h.get("/metrics").text
-        assert "locard_consumer_events_published_total 1.0" in metrics
         assert 'locard_consumer_redactions_total{entity_type="IBAN_CODE"} 1.0' in metrics
         assert up.end() == 0
     assert not any(map(is_listening, addresses))

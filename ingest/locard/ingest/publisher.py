@@ -99,7 +99,7 @@ class Publisher:
                 self._done()
                 raise
             batch = self._done()
-            return self._count(batch) if is_ours and batch else {}
+            return next_offsets(batch.segments) if is_ours and batch else {}
         return {}
 
     def abandon(self) -> None:
@@ -133,12 +133,9 @@ class Publisher:
                 return False  # whoever has the partitions now reads the records again
             with self._counts.timed("publish"):
                 self._lake.publish(batch.segments, utc_now())
-        return True
-
-    def _count(self, batch: Batch) -> Mapping[int, int]:
         self._counts.published += sum(segment.published for segment in batch.segments)
         self._counts.note_batch(batch.size)
-        return next_offsets(batch.segments)
+        return True
 
     def _done(self) -> Batch | None:
         batch, self.batch, self._publishing = self.batch, None, None
