@@ -23,6 +23,7 @@ from locard.redaction.normal_forms import normal_form
 from locard.redaction.spans import Span, disjoint, whole
 from locard.redaction.structure import words_of
 from locard.schema import (
+    MESSAGE_FIELD_NAMES,
     EventCore,
     canonical_bytes,
     content_fields,
@@ -166,6 +167,14 @@ def test_every_content_field_is_redacted_and_no_core_field(redactor):
     assert value.pop("session_id") == IBAN
     assert IBAN not in json.dumps(value)
     assert set(record.fields) == {"on_behalf_of", "parameters", "extensions", "rationale"}
+
+
+def test_the_names_of_a_messages_fields_stay(redactor):
+    """A part with a `uri` keeps it under that name, although a canton is called so as well."""
+    keys = dict.fromkeys(sorted(MESSAGE_FIELD_NAMES), 1)
+    value, record = redact(redactor, event(extensions={"kept": keys}))
+    assert value["extensions"] == {"kept": keys}
+    assert not record.fields
 
 
 def test_a_key_that_is_personal_data_is_replaced_and_its_value_kept(redactor):
