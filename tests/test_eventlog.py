@@ -375,7 +375,8 @@ def _topic_resource(topic: str):
 
 def test_a_publish_that_takes_too_long_does_not_hold_up_the_group(monkeypatch):
     """All partitions that are taken away wait until one deadline; then the lake decides."""
-    kafka = pytest.importorskip("locard.ingest.eventlog.kafka")
+    from locard.ingest.eventlog import kafka
+
     monkeypatch.setattr(kafka, "REVOCATION_SECONDS", 0.01)
     listener = kafka._Listener()
     with ThreadPoolExecutor(1) as other, listener.lock:  # a publish is under way
