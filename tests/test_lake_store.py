@@ -218,6 +218,26 @@ def test_a_store_that_is_away_for_a_while_costs_nothing(bucket_behind_proxy, tmp
     assert numbers(bucket) == list(range(30))
 
 
+def test_a_commit_that_was_made_counts_although_the_store_is_away_then(
+    bucket_behind_proxy, monkeypatch
+):
+    """Publishing again would find the place taken, and stop the consumer for nothing."""
+    bucket, proxy = bucket_behind_proxy
+    lake = filled(bucket)
+    commit = lake._commit
+
+    def commit_and_cut(*told):
+        commit(*told)
+        proxy.cut()
+
+    monkeypatch.setattr(lake, "_commit", commit_and_cut)
+    lake.publish([segment(12, 3)], DAY)
+    proxy.mend()
+    monkeypatch.setattr(lake, "_commit", commit)
+    lake.publish([segment(15, 3)], DAY)
+    assert numbers(bucket) == list(range(18))
+
+
 def test_a_store_that_is_away_is_told_in_one_line(bucket_behind_proxy):
     """Whoever asks, opens or tidies up hears what is wrong."""
     bucket, proxy = bucket_behind_proxy
@@ -225,6 +245,8 @@ def test_a_store_that_is_away_is_told_in_one_line(bucket_behind_proxy):
     proxy.cut()
     with pytest.raises(RetryableError, match="object store"):
         lake.publish([segment(12, 3)], DAY)
+    with pytest.raises(RetryableError, match="cannot be reached"):
+        has_lake(bucket)
     for wanted in (connect, LakeWriter, open_lake):
         with pytest.raises(CannotContinue, match="evidence"):
             wanted(bucket)

@@ -121,14 +121,12 @@ def test_whole_events_go_and_the_commit_says_which(kept):
 
 def test_what_expired_is_off_the_disk_after_the_next_vacuum(kept):
     """No file that Locard owns in the lake has it any more."""
-    kept.retention(rules=[{"workflows": ["w*"], "record_days": 183}]).run(NOW + timedelta(days=200))
-    removed = vacuum(DeltaTable(kept.path), kept.path, timedelta(0))
-
-    assert removed
+    kept.retention(default=HALF_A_YEAR).run(NOW + timedelta(days=200))
+    assert len(vacuum(DeltaTable(kept.path), kept.path, timedelta(0))) == 2
     for path in kept.path.rglob("*.parquet"):
         if "_delta_log" not in path.parts:
             assert SECRET not in str(pq.read_table(path).to_pylist())
-    assert kept.rows() == kept.rows(YOUNG) == []
+    assert len(kept.rows()) == len(kept.rows(YOUNG)) == 2
 
 
 def test_a_second_run_changes_nothing_and_reads_nothing(kept, monkeypatch):

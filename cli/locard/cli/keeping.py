@@ -10,7 +10,7 @@ import click
 from locard.cli.assembly import log_writer, retention
 from locard.cli.questions import format_options
 from locard.cli.settings import Settings
-from locard.schema import CannotContinue, JsonValue, utc_now
+from locard.schema import CannotContinue, JsonValue, LocardError, utc_now
 
 if TYPE_CHECKING:
     from locard.ingest.retention import Expired, Holds, Periods
@@ -83,9 +83,6 @@ def run(settings: Settings, dry_run: bool) -> int:
 
 def expire(settings: Settings) -> None:
     """Let expire what is due, recording it first, and say what did."""
-    from locard.ingest.access import custody_record
-    from locard.ingest.operators import operator
-
     applied = retention(settings)
 
     def note(due: Expired) -> None:
@@ -95,8 +92,7 @@ def expire(settings: Settings) -> None:
             "payloads": due.payloads,
             "records": due.records,
         }
-        with log_writer(settings) as log:
-            log.append([custody_record("expiry", operator(), targets=[told])])
+        _note(settings, "expiry", None, told)
 
     for one in applied.run(utc_now(), note):
         click.echo(_line(one, "lost"))
@@ -143,7 +139,7 @@ def add(
     }
     try:
         _note(settings, "hold_placed", reason, told)
-    except CannotContinue as error:
+    except LocardError as error:
         raise CannotContinue(
             f"{placed.hold_id} is in force, and the event log does not take the note of it: {error}"
         ) from error
@@ -195,7 +191,7 @@ def release(settings: Settings, hold_id: str, reason: str) -> int:
     return 0
 
 
-def _note(settings: Settings, action: str, reason: str, told: JsonValue) -> None:
+def _note(settings: Settings, action: str, reason: str | None, told: JsonValue) -> None:
     from locard.ingest.access import custody_record
     from locard.ingest.operators import operator
 

@@ -79,8 +79,8 @@ def vacuum(settings: Settings, grace_hours: float | None) -> int:
     from locard.ingest.upkeep import vacuum as run
 
     hours = settings.lake_grace_hours if grace_hours is None else grace_hours
-    path = settings.lake_place
-    removed = run(open_lake(path), path, timedelta(hours=hours))
+    place = settings.lake_place
+    removed = run(open_lake(place), place, timedelta(hours=hours))
     click.echo(f"removed {len(removed):,} files")
     return 0
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubTreeFileSystem
 
 from locard.ingest.delta import (
@@ -183,7 +184,8 @@ class BucketStore:
         """What was answered lasts."""
 
     def sync_log(self, table: DeltaTable, before: int) -> None:  # noqa: ARG002 - lasts already
-        table.update_incremental()
+        with suppress(DeltaError, OSError):  # it was made; whoever comes next looks again
+            table.update_incremental()
 
     def adding(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -216,9 +218,13 @@ def has_lake(place: LakePlace) -> bool:
     """Say whether there is a lake at this place.
 
     Raises:
-        OSError: it cannot be told.
+        LocardError: it cannot be told.
     """
-    return lake_store(place).files.get_file_info(LOG).type is not FileType.NotFound
+    store = lake_store(place)
+    try:
+        return store.files.get_file_info(LOG).type is not FileType.NotFound
+    except OSError as error:
+        raise store.could_not("cannot be reached", error) from error
 
 
 def remove(store: LakeStore, paths: Sequence[str]) -> None:

@@ -23,14 +23,11 @@ patterns = ['[a-z]+@example\\.org']
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from locard.redaction.policy import DEFAULT_POLICY, RedactionPolicy
-from locard.schema import CannotContinue
+from locard.schema import read_policy_file
 
 _DEFAULT: Final = "default"
 
@@ -42,21 +39,12 @@ def read_policy(path: Path) -> RedactionPolicy:
         CannotContinue: it cannot be read, or says something that is no policy; the message names
             each place.
     """
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotContinue(
-            f"the redaction policy {path} cannot be read: {error.strerror}; "
-            "nothing is redacted by guess, so put it back or configure another"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CannotContinue(f"the redaction policy {path} is no TOML: {error}") from error
-    try:
-        return RedactionPolicy.model_validate(_whole(told))
-    except ValidationError as error:
-        raise CannotContinue(
-            f"the redaction policy {path} is refused: {'; '.join(_faults(error))}"
-        ) from error
+    return read_policy_file(
+        path,
+        "redaction policy",
+        lambda told: RedactionPolicy.model_validate(_whole(told)),
+        "nothing is redacted by guess, so put it back or configure another",
+    )
 
 
 def _whole(told: dict[str, Any]) -> dict[str, Any]:
@@ -75,11 +63,3 @@ def _whole(told: dict[str, Any]) -> dict[str, Any]:
     elif "extends" in told:
         whole["extends"] = told["extends"]  # refused as a field that no policy has
     return {**whole, "entities": entities}
-
-
-def _faults(error: ValidationError) -> list[str]:
-    """Say where and what is wrong, without the value."""
-    return [
-        f"{'.'.join(str(step) for step in fault['loc']) or 'it'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
-    ]

@@ -101,7 +101,11 @@ class RedactionPool:
         return sum(len(chunk.events) for chunk in self._submitted)
 
     def submit(self, events: Sequence[Event]) -> None:
-        """Take events to redact; returns at once."""
+        """Take events to redact; returns at once.
+
+        Raises:
+            CannotContinue: a worker cannot be started at all.
+        """
         chunk = _Chunk(events)
         self._submitted.append(chunk)
         self._waiting.append(chunk)

@@ -73,6 +73,7 @@ from locard.schema.ids import derived_event_id, new_event_id
 from locard.schema.json_rules import MAX_DEPTH, CanonicalError, JsonError, JsonValue
 from locard.schema.lake_format import LAKE_FORMAT, LAKE_FORMAT_KEY, check_lake_format
 from locard.schema.lake_place import BucketPlace, LakePlace, lake_place
+from locard.schema.policy_file import read_policy_file
 from locard.schema.redactions import (
     MARK_PATTERN,
     TOKEN_PATTERN,
@@ -158,6 +159,7 @@ __all__ = [
     "parse_canonical_event",
     "parse_event",
     "parse_json",
+    "read_policy_file",
     "rfc3339",
     "utc_now",
     "validate_event",

@@ -219,6 +219,7 @@ class KafkaReader:
         """Begin anew with another client where this one joins for longer than the group can take.
 
         kafka-python has been seen to wait for ever for the end of a join, as no member any more.
+        Only its coordinator, which is not public, says whether it joins.
         """
         if self._consumer._coordinator.stable():
             self._joins_since = None

@@ -21,14 +21,13 @@ The floor is six months, since Regulation (EU) 2024/1689 (the AI Act) asks for t
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from locard.schema import KINDS, CannotContinue, canonical_bytes
+from locard.schema import KINDS, canonical_bytes, read_policy_file
 
 FLOOR_DAYS: Final = 183
 CUSTODIAL_KINDS: Final = ("accounting", "access", "custody")
@@ -130,21 +129,8 @@ def read_retention(path: Path) -> RetentionPolicy:
     Raises:
         CannotContinue: it cannot be read, or says something that is no policy.
     """
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        return RetentionPolicy.model_validate(told)
-    except FileNotFoundError:
+    if not path.exists():
         return RetentionPolicy()
-    except OSError as error:
-        raise CannotContinue(
-            f"the retention policy {path} cannot be read: {error.strerror}; nothing expires until "
-            "it can"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CannotContinue(f"the retention policy {path} is no TOML: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-        raise CannotContinue(f"the retention policy {path} is refused: {faults}") from error
+    return read_policy_file(
+        path, "retention policy", RetentionPolicy.model_validate, "nothing expires until it can"
+    )
