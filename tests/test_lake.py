@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from locard.evidence.commitments import text
+from locard.evidence.merkle import root_of
 from locard.ingest import delta, durable, lake_store
 from locard.ingest import lake as lake_module
 from locard.ingest.lake import MANIFESTS_KEY, LakeWriter
@@ -73,14 +75,19 @@ def test_the_commit_carries_the_manifest_of_each_segment(path):
     LakeWriter(path).publish([made], NOW)
 
     (manifest,) = json.loads(DeltaTable(path).history(1)[0][MANIFESTS_KEY])
+    assert manifest.pop("root") == text(root_of([row.leaf() for row in made.rows]))
     assert manifest == {
-        "format": "locard-segment/1",
+        "format": "locard-segment/2",
         "topic_id": "topic",
         "partition": 0,
         "first_offset": 0,
         "next_offset": 3,
         "rows": 2,
         "quarantined": [{"offset": 2, "error_class": "json_syntax"}],
+        "without_row": [[2, 3]],
+        "streams": [],
+        "policies": [""],
+        "occurred_at": ["2026-05-04T09:32:00.000000Z"] * 2,
     }
 
 

@@ -146,6 +146,7 @@ def _vault_settings(settings: Settings, keyring: Keyring) -> VaultSettings | Non
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Consumer]:
     """Build the consumer on the configured log, lake, keys and quarantine."""
+    from locard.evidence.rows import row_evidence
     from locard.ingest.batch import BatchLimits
     from locard.ingest.consumer import Consumer
     from locard.ingest.lake import LakeWriter
@@ -164,6 +165,7 @@ def consumer(settings: Settings) -> Iterator[Consumer]:
         _vault_settings(settings, keyring),
         workers=settings.redaction_workers,
         seconds_per_event=settings.redaction_seconds,
+        attest=row_evidence,
     )
     limits = BatchLimits(rows=settings.batch_rows, age=settings.batch_seconds)
     with pool, log_reader(settings) as reader:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from locard.ingest.elements import check_json
-from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, check_sizes, outgoing
+from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, check_sizes
 from locard.ingest.stamping import (
     ForeignClaim,
     Sender,
     foreign_claim,
     refuse_kinds_of_ours,
-    stamped_json,
+    stamped_record,
     without_claims,
 )
 from locard.schema import AccountingEvent, Event, RejectedRecord, parse_event
@@ -117,7 +117,7 @@ class Intake:
                 return False
             # A recorder that is set up for another workflow still says what became of its events.
             event, data = without_claims(event), None
-        record = outgoing(event, stamped_json(event, sender, data))
+        record = stamped_record(event, sender, data)
         try:
             check_sizes([record])
         except RejectedRecord as error:

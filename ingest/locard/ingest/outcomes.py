@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from itertools import chain
 
+from locard.evidence.rows import row_evidence
 from locard.ingest.batch import Batch
 from locard.ingest.counts import ConsumerCounts
 from locard.ingest.decode import Decoded, Refused
 from locard.ingest.eventlog import RawRecord
 from locard.ingest.quarantine import Quarantine
 from locard.redaction import FailedRedaction, RedactedEvent, RedactionResult, without_content
-from locard.schema import Event, utc_now
+from locard.schema import Event, event_object, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +56,16 @@ class Outcomes:
     ) -> None:
         """Quarantine first, durably; only then may the position move past the record."""
         self._quarantine.put(record, error_class, event, utc_now())
-        core = without_content(event) if event is not None else None
+        core = _core(event) if event is not None else None
         batch.add_quarantined(record, error_class, core, time.monotonic())
         self._counts.quarantined[error_class] += 1
+
+
+def _core(event: Event) -> RedactedEvent:
+    """Return what the lake may know of an event that is in quarantine, with its evidence."""
+    core = without_content(event)
+    evidence = row_evidence(event_object(event), event_object(core.event))
+    return replace(core, attested=evidence)
 
 
 def _tell(message: str, record: RawRecord, why: str, error_class: str) -> None:

@@ -2,25 +2,32 @@
 
 A segment covers a range of offsets without a hole: each record in it is a row of the lake, is in
 quarantine, or never existed (a broker's own markers use up offsets). What is in quarantine has a
-row as well where it could be decoded: the event's core, without its content. The manifest says so
-and stands in the commit that adds the rows.
+row as well where it could be decoded: the event's core, without its content. The manifest says so,
+holds the root of the tree over the rows (`docs/format.md`, section 4), and stands in the commit
+that adds them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import pyarrow as pa
 
+from locard.evidence.commitments import text
+from locard.evidence.merkle import leaf_hash, root_of
+from locard.evidence.rows import RowEvidence, leaf_entry, row_evidence
 from locard.ingest.eventlog import RawRecord
 from locard.redaction import RedactedEvent
-from locard.schema import Fenced, canonical_bytes
+from locard.schema import Fenced, JsonValue, canonical_bytes, event_object, rfc3339
 from locard.schema.arrow import EVENT_COLUMNS, STORED_COLUMNS, event_table
 
-MANIFEST_FORMAT: Final = "locard-segment/1"
+MANIFEST_FORMAT: Final = "locard-segment/2"
+_ADDED: Final = ("principal", "principal_verified")
 LAKE_COLUMNS: Final = pa.schema([*EVENT_COLUMNS, *STORED_COLUMNS])
 
 
@@ -38,12 +45,36 @@ class Position:
         return cls(record.topic_id, record.partition, record.offset)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """A redacted event and the position of its record."""
 
     position: Position
     redacted: RedactedEvent = field(repr=False)
+
+    @cached_property
+    def evidence(self) -> RowEvidence:
+        """What proves it: made beside redaction, or here where nothing was to be redacted."""
+        attested = self.redacted.attested
+        if isinstance(attested, RowEvidence):
+            return attested
+        event = event_object(self.redacted.event)
+        return row_evidence(event, event)
+
+    @cached_property
+    def redaction(self) -> str:
+        """The record of redaction, as JSON."""
+        dumped = self.redacted.redaction.model_dump(mode="json", exclude_defaults=True)
+        return canonical_bytes(dumped).decode()
+
+    def leaf(self) -> bytes:
+        """Return its leaf hash in the tree of its segment."""
+        position, event = self.position, self.redacted.event
+        place = position.topic_id, position.partition, position.offset
+        core = {name: getattr(event, name) for name in (*_ADDED, *self.evidence.stamped)}
+        if event.ingested_at:
+            core["ingested_at"] = rfc3339(event.ingested_at)
+        return leaf_hash(leaf_entry(self.evidence, core, place, self.redaction))
 
 
 @dataclass(slots=True)
@@ -80,8 +111,33 @@ class Segment:
             raise AssertionError(f"offset {position.offset} of {self.application_id} came twice")
         self.next_offset = position.offset + 1
 
+    def _without_row(self) -> list[list[int]]:
+        """Return the ranges of offsets that have no row, each as its first and the next offset."""
+        offsets = [row.position.offset for row in self.rows]
+        begins = [self.first_offset, *(offset + 1 for offset in offsets)]
+        ends = [*offsets, self.next_offset]
+        return [[begin, end] for begin, end in zip(begins, ends, strict=True) if begin < end]
+
+    def _streams(self) -> list[dict[str, JsonValue]]:
+        """Return which numbers of which incarnations of which collectors are among the rows."""
+        numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for row in self.rows:
+            event = row.redacted.event
+            if event.seq is not None:
+                numbers[event.collector_id or "", event.incarnation or ""].append(event.seq)
+        return [
+            {
+                "collector_id": collector_id,
+                "incarnation": incarnation,
+                "first_seq": min(seqs),
+                "last_seq": max(seqs),
+                "count": len(seqs),
+            }
+            for (collector_id, incarnation), seqs in sorted(numbers.items())
+        ]
+
     def manifest(self) -> dict[str, Any]:
-        """Return what the commit says of this segment; counts and offsets, no content."""
+        """Return what the commit says of this segment; counts, offsets and digests, no content."""
         manifest: dict[str, Any] = {
             "format": MANIFEST_FORMAT,
             "topic_id": self.topic_id,
@@ -93,7 +149,13 @@ class Segment:
                 {"offset": offset, "error_class": error_class}
                 for offset, error_class in sorted(self.quarantined.items())
             ],
+            "without_row": self._without_row(),
+            "root": text(root_of([row.leaf() for row in self.rows])),
+            "streams": self._streams(),
+            "policies": sorted({row.redacted.redaction.policy_digest or "" for row in self.rows}),
         }
+        if times := moments([self]):
+            manifest["occurred_at"] = [rfc3339(moment) for moment in times]
         if self.expired:
             first, following = self.expired
             manifest["expired"] = {"first_offset": first, "next_offset": following}
@@ -113,7 +175,8 @@ def segments_table(segments: Sequence[Segment]) -> pa.Table:
         pa.array([row.position.topic_id for row in rows], pa.string()),
         pa.array([row.position.partition for row in rows], pa.int32()),
         pa.array([row.position.offset for row in rows], pa.int64()),
-        pa.array([_redaction_json(row.redacted) for row in rows], pa.string()),
+        pa.array([row.redaction for row in rows], pa.string()),
+        pa.array([row.evidence.stored for row in rows], pa.string()),
     ]
     return pa.Table.from_arrays([*events.columns, *stored], schema=LAKE_COLUMNS)
 
@@ -139,11 +202,6 @@ def check_owned(segment: Segment, published: int | None) -> None:
             f"consumer began at {segment.first_offset}: another one has published it since; this "
             "one stops, and its work is not lost"
         )
-
-
-def _redaction_json(redacted: RedactedEvent) -> str:
-    dumped = redacted.redaction.model_dump(mode="json", exclude_defaults=True)
-    return canonical_bytes(dumped).decode()
 
 
 def next_offsets(segments: Iterable[Segment]) -> dict[int, int]:

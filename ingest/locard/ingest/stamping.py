@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pydantic_core import to_json
 
 from locard.evidence import is_signed
+from locard.ingest.eventlog import OutgoingRecord, outgoing
 from locard.schema import AccountingEvent, Event, JsonValue, RejectedRecord, event_json
 
 CLAIMED_PRINCIPAL: Final = "claimed_principal"
@@ -101,8 +102,20 @@ def without_claims(event: Event) -> Event:
     for name, value in (("workflow_id", event.workflow_id), ("agent_id", event.agent_id)):
         if value is not None:
             extensions = with_claim(extensions, f"claimed_{name}", value)
-    update = {"workflow_id": None, "agent_id": None, "extensions": extensions}
+    update = {"workflow_id": None, "agent_id": None, "extensions": extensions, "seal": None}
     return event.model_copy(update=update)
+
+
+def stamps(event: Event, sender: Sender) -> dict[str, str]:
+    """Return the fields of the core that its sender's credential adds to an event."""
+    return {
+        name: value
+        for name, value, claimed in (
+            ("workflow_id", sender.workflow_id, event.workflow_id),
+            ("agent_id", sender.agent_id, event.agent_id),
+        )
+        if value is not None and not claimed
+    }
 
 
 def stamped(event: Event, sender: Sender) -> Event:
@@ -114,14 +127,22 @@ def stamped(event: Event, sender: Sender) -> Event:
     update: dict[str, Any] = {
         "principal": sender.principal,
         "principal_verified": sender.vouches_for(event),
+        **stamps(event, sender),
     }
-    if not event.workflow_id and sender.workflow_id is not None:
-        update["workflow_id"] = sender.workflow_id
-    if not event.agent_id and sender.agent_id is not None:
-        update["agent_id"] = sender.agent_id
+    if event.seal is not None and (added := stamps(event, sender)):
+        update["seal"] = event.seal.model_copy(update={"stamped": tuple(sorted(added))})
     if event.principal is not None:
+        update["seal"] = None  # it does not cover the claim, which is content from here on
         update["extensions"] = with_claim(event.extensions, CLAIMED_PRINCIPAL, event.principal)
     return event.model_copy(update=update)
+
+
+def stamped_record(event: Event, sender: Sender, data: bytes | None = None) -> OutgoingRecord:
+    """Return the record of an event with its sender in it; see `stamped_json`."""
+    if event.principal is not None:
+        event = stamped(event, sender)
+        return outgoing(event, event_json(event))
+    return outgoing(event, stamped_json(event, sender, data), stamps(event, sender))
 
 
 def stamped_json(event: Event, sender: Sender, data: bytes | None = None) -> bytes:
@@ -132,7 +153,14 @@ def stamped_json(event: Event, sender: Sender, data: bytes | None = None) -> byt
     """
     has_claims = event.principal is not None or event.principal_verified
     is_statement = isinstance(event, AccountingEvent)
-    if data is None or is_statement or has_claims or "" in (event.workflow_id, event.agent_id):
+    is_sealed = event.seal is not None
+    if (
+        data is None
+        or is_sealed
+        or is_statement
+        or has_claims
+        or "" in (event.workflow_id, event.agent_id)
+    ):
         return event_json(stamped(event, sender))
     # Nothing that is added stands in the JSON already, so it need not be written again.
     return data[:-1] + _members(

@@ -18,7 +18,7 @@ from locard.query.values import plain
 
 JSON_COLUMNS: Final = frozenset(
     {"absent", "arguments", "attributes", "content", "drops", "extensions", "history", "messages"}
-    | {"parameters", "redaction", "result", "targets", "tool_definitions"}
+    | {"evidence", "parameters", "redaction", "result", "targets", "tool_definitions"}
 )
 """Columns that hold JSON text; what others hold is text as it came."""
 

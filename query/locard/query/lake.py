@@ -29,7 +29,7 @@ from locard.schema import (
     check_lake_format,
 )
 
-STORED: Final = ("log_topic_id", "log_partition", "log_offset", "redaction")
+STORED: Final = ("log_topic_id", "log_partition", "log_offset", "redaction", "evidence")
 """The columns that storing adds: the names of `STORED_COLUMNS`, which costs much more to import."""
 
 _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -148,7 +148,7 @@ def _with_known_columns(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelatio
 def known_columns() -> set[str]:
     """Return the names of the columns that every version of this major format may name."""
     bodies = (event_type.body_type() for event_type in EVENT_TYPE_OF_KIND.values())
-    return {"kind", *EventCore.model_fields, *STORED} - {"body"} | {
+    return {"kind", *EventCore.model_fields, *STORED} - {"body", "seal"} | {
         name for body in bodies for name in body.model_fields
     }
 

@@ -32,7 +32,7 @@ _SIGHTINGS: Final = {
     "server": "serves ",
 }
 _NOT_BODY: Final = frozenset(
-    {*EventCore.model_fields, "kind", "redaction", "ingest_date"}
+    {*EventCore.model_fields, "kind", "redaction", "evidence", "ingest_date"}
     | {"log_topic_id", "log_partition", "log_offset"}
 )
 

@@ -49,6 +49,7 @@ _COLUMNS: Final = {
     "decided_by": "`policy`, `human`, `guardrail` or `model`",
     "verdict": "`allow`, `deny`, `modify`, `ask` or `unknown`",
     "redaction": "by which rules it was redacted, and what was found in which column",
+    "evidence": "what proves its content: salts of values that are here, commitments to others",
     "log_offset": "where in `log_partition` of the log `log_topic_id` it stood",
     "ingest_date": "the day under which its file lies",
 }

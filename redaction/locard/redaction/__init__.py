@@ -20,7 +20,7 @@ from locard.redaction.redacted import (
 )
 from locard.redaction.sealing import SUITE_NAME, seal, unseal
 from locard.redaction.vault import Original, Vault
-from locard.redaction.worker import EventRedactor
+from locard.redaction.worker import Attest, EventRedactor
 
 if TYPE_CHECKING:
     from locard.redaction.explanation import Explanation
@@ -30,6 +30,7 @@ __all__ = [
     "DEFAULT_SECONDS_PER_EVENT",
     "SUITE_NAME",
     "TOKEN",
+    "Attest",
     "DetectionSettings",
     "EventRedactor",
     "FailedRedaction",
@@ -107,7 +108,8 @@ def presidio_pool(
     *,
     workers: int = 1,
     seconds_per_event: float = DEFAULT_SECONDS_PER_EVENT,
+    attest: Attest | None = None,
 ) -> RedactionPool:
-    """Return a pool of processes that redact with Presidio."""
+    """Return a pool of processes that redact with Presidio; see `RedactionPool`."""
     make = partial(presidio_redactor, pseudonymizer, policy, settings, vault)
-    return RedactionPool(make, workers=workers, seconds_per_event=seconds_per_event)
+    return RedactionPool(make, workers=workers, seconds_per_event=seconds_per_event, attest=attest)

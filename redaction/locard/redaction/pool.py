@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from locard.redaction.redacted import FailedRedaction, RedactedEvent, RedactionResult
-from locard.redaction.worker import SECONDS_TO_START, EventRedactor, Worker
+from locard.redaction.worker import SECONDS_TO_START, Attest, EventRedactor, Worker
 from locard.schema import (
     CannotContinue,
     Event,
@@ -76,6 +76,8 @@ class RedactionPool:
         workers: number of processes.
         seconds_per_event: what one event may take before its worker is killed.
         most_bytes: of memory that a worker may hold when it is done; one with more is replaced.
+        attest: called in a worker with each event before and after; what it returns comes with the
+            `RedactedEvent`. It must be picklable, as what it returns.
 
     Not for use from several threads at once.
     """
@@ -87,7 +89,9 @@ class RedactionPool:
         workers: int = 1,
         seconds_per_event: float = DEFAULT_SECONDS_PER_EVENT,
         most_bytes: int = DEFAULT_MOST_BYTES,
+        attest: Attest | None = None,
     ) -> None:
+        self._attest = attest
         self._most_bytes = most_bytes
         self._make_redactor = make_redactor
         self._seconds_per_event = seconds_per_event
@@ -237,16 +241,18 @@ class RedactionPool:
         self._stations[self._stations.index(station)] = self._new_station()
 
     def _new_station(self) -> _Station:
-        return _Station(Worker(self._make_redactor), time.monotonic() + SECONDS_TO_START)
+        return _Station(
+            Worker(self._make_redactor, self._attest), time.monotonic() + SECONDS_TO_START
+        )
 
 
-def _result(event: Event, message: tuple[bytes, bytes] | None) -> RedactionResult:
+def _result(event: Event, message: tuple[bytes, bytes, object] | None) -> RedactionResult:
     if message is None:
         return FailedRedaction(event, "redaction_error")
-    redacted, record = message
+    redacted, record, attested = message
     try:
         return RedactedEvent(
-            parse_canonical_event(redacted), RedactionRecord.model_validate_json(record)
+            parse_canonical_event(redacted), RedactionRecord.model_validate_json(record), attested
         )
     except RejectedRecord:  # what redaction made of it is no event any more
         return FailedRedaction(event, "redaction_error")

@@ -18,10 +18,14 @@ class RedactedEvent:
 
     Only this package makes one. The lake writer accepts nothing else, so that writing an event
     that was not redacted is an error of types and not a matter of care.
+
+    Args:
+        attested: what was said of the event before and after; see `RedactionPool`.
     """
 
     event: Event = field(repr=False)
     redaction: RedactionRecord = field(repr=False)
+    attested: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ MOST_BYTES_OF_WORK: Final = 4 * 1024**3
 
 _ANSWER_SECONDS: Final = 0.01  # for which answers are gathered, so that few messages carry them
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_Answer: TypeAlias = "tuple[bytes, bytes] | None"
+_Answer: TypeAlias = "tuple[bytes, bytes, object] | None"
+Attest: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], object]
+"""Says something of an event while it is there before and after redaction, as JSON objects."""
 _CONTEXT: Final = multiprocessing.get_context("spawn")  # a fork would inherit locks of threads
 
 
@@ -45,15 +47,17 @@ class Worker:
 
     Its first message is `None` when it is ready, or text that says why it cannot start. Then the
     events that were sent are answered in turn, some with each message: with the JSON of the
-    redacted event and of its record, or with `None` where redaction failed.
+    redacted event, that of its record and what is attested, or `None` where redaction failed.
     """
 
-    def __init__(self, make_redactor: Callable[[], EventRedactor]) -> None:
+    def __init__(
+        self, make_redactor: Callable[[], EventRedactor], attest: Attest | None = None
+    ) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
         self._at = _CONTEXT.RawValue("L", 0)
         self._process = _CONTEXT.Process(
             target=_work,
-            args=(theirs, self._at, make_redactor),
+            args=(theirs, self._at, make_redactor, attest),
             name="locard-redaction",
             daemon=True,
         )
@@ -108,7 +112,12 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _work(pipe: Connection, at: Any, make_redactor: Callable[[], EventRedactor]) -> None:
+def _work(
+    pipe: Connection,
+    at: Any,
+    make_redactor: Callable[[], EventRedactor],
+    attest: Attest | None,
+) -> None:
     """The worker process: say when ready, then answer each event with its result.
 
     Args:
@@ -138,7 +147,7 @@ def _work(pipe: Connection, at: Any, make_redactor: Callable[[], EventRedactor])
         answered = time.monotonic()
         for number, data in enumerate(chunk):
             at.value = number
-            answers.append(_redact(redactor, data))
+            answers.append(_redact(redactor, attest, data))
             if time.monotonic() - answered >= _ANSWER_SECONDS:
                 pipe.send(answers)
                 answers, answered = [], time.monotonic()
@@ -146,11 +155,13 @@ def _work(pipe: Connection, at: Any, make_redactor: Callable[[], EventRedactor])
             pipe.send(answers)
 
 
-def _redact(redactor: EventRedactor, data: bytes) -> _Answer:
+def _redact(redactor: EventRedactor, attest: Attest | None, data: bytes) -> _Answer:
     try:
         event: Any = parse_json(data)
         redacted, record = redactor.redact(event)
-        return canonical_bytes(redacted), record.model_dump_json(exclude_defaults=True).encode()
+        attested = attest(event, redacted) if attest else None
+        told = record.model_dump_json(exclude_defaults=True).encode()
+        return canonical_bytes(redacted), told, attested
     except Exception:  # noqa: BLE001 - any failure means the same: the event goes to quarantine
         return None
 

@@ -81,6 +81,7 @@ from locard.schema.redactions import (
     Finding,
     RedactionRecord,
 )
+from locard.schema.seals import STAMPED_LATER, Seal
 from locard.schema.strict_json import parse_json
 from locard.schema.times import UtcTime, rfc3339, utc_now
 
@@ -94,6 +95,7 @@ __all__ = [
     "MAX_DEPTH",
     "MESSAGE_FIELD_NAMES",
     "SCHEMA_VERSION",
+    "STAMPED_LATER",
     "TOKEN_PATTERN",
     "Absence",
     "AccessBody",
@@ -135,6 +137,7 @@ __all__ = [
     "RedactionRecord",
     "RejectedRecord",
     "RetryableError",
+    "Seal",
     "StateUnknown",
     "TextPart",
     "TimeSource",

@@ -52,9 +52,11 @@ STORED_COLUMNS: Final = pa.schema(
         pa.field("log_partition", pa.int32(), nullable=False),
         pa.field("log_offset", pa.int64(), nullable=False),
         pa.field("redaction", pa.string(), nullable=False, metadata={"form": _JSON}),
+        pa.field("evidence", pa.string(), nullable=True, metadata={"form": _JSON}),
     ]
 )
-"""Where in the event log the event stood, and what redaction did to it (a `RedactionRecord`)."""
+"""Where in the event log the event stood, what redaction did to it (a `RedactionRecord`), and what
+proves its content (`docs/format.md`, section 3)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _columns(model: type[BaseModel], without: frozenset[str]) -> dict[str, _Colu
 
 _CORE: Final = {
     "kind": _Column(pa.string(), is_json=False),
-    **_columns(EventCore, without=frozenset()),
+    **_columns(EventCore, without=frozenset({"seal"})),
 }
 _BODY_OF_KIND: Final = {
     kind: _columns(event_type.body_type(), without=frozenset())
@@ -159,6 +161,7 @@ def _row(event: Event) -> dict[str, Any]:
     event = with_unknown_fields_kept(event)
     dumped = event_object(event)
     body = dumped.pop("body")
+    dumped.pop("seal", None)  # what it says is in the evidence of the row; its seed is not stored
     row = {name: _cell(_CORE[name], value) for name, value in dumped.items()}
     for name in ("occurred_at", "observed_at", "ingested_at"):
         row[name] = getattr(event, name)

@@ -34,6 +34,7 @@ from locard.schema.canonical import canonical_bytes
 from locard.schema.content import MESSAGE_FIELD_NAMES, Absence, Count, Record
 from locard.schema.errors import RejectedRecord
 from locard.schema.json_rules import CanonicalError, JsonError
+from locard.schema.seals import Seal
 from locard.schema.strict_json import parse_json
 from locard.schema.times import UtcTime
 
@@ -88,6 +89,8 @@ class EventCore(Record):
     reasoning_output_tokens: Count | None = None
     finish_reasons: tuple[str, ...] = ()
     parameters: Content[JsonValue] = None
+
+    seal: Seal | None = None
 
     absent: dict[str, Absence] = Field(default_factory=dict)
     extensions: Content[dict[str, JsonValue]] = Field(default_factory=dict)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from locard.evidence import sealed_json
 from locard.schema import Event, EvidenceGap, RejectedRecord
 
 LARGEST_RECORD: Final = 16 * 1024 * 1024
@@ -140,8 +141,16 @@ class EventLogReader(Protocol):
         ...
 
 
-def outgoing(event: Event, value: bytes) -> OutgoingRecord:
-    """Return the record of an event whose JSON is `value`; the session decides the partition."""
+def outgoing(event: Event, value: bytes, added: Mapping[str, str] | None = None) -> OutgoingRecord:
+    """Return the record of an event whose JSON is `value`; the session decides the partition.
+
+    Here an event is sealed that was not before: whoever makes its record is the first to hold it.
+
+    Args:
+        added: fields of the core that stand in the JSON and not in `event`.
+    """
+    if event.seal is None:
+        value = sealed_json(event, value, added or {})
     source = event.session_id or event.collector_id or str(event.event_id)
     return OutgoingRecord(source.encode(), value)
 
