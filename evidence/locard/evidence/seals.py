@@ -5,7 +5,8 @@ The digest covers the core of the event as it is, and its content through commit
     SHA-256(RFC 8785({"commitments": {field: …}, "core": {field: …}, "format": "locard-event/1"}))
 
 The core is one flat object, the fields of the body among them, without fields at their default and
-without what later hops add. `absent` counts only for fields that have no value here.
+without what later hops add; its times have six digits of a second. `absent` counts only for fields
+that have no value here.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from locard.schema import (
 )
 
 EVENT_FORMAT: Final = "locard-event/1"
+_TIMES: Final = ("occurred_at", "observed_at")
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -63,6 +65,8 @@ class Sealed:
             for name, value in whole.items()
             if name not in STAMPED_LATER and name not in stamped
         }
+        for name in _TIMES:
+            core[name] = _with_microseconds(core[name])
         if absent := core.get("absent"):
             core["absent"] = {name: why for name, why in absent.items() if name not in values}
             if not core["absent"]:
@@ -110,6 +114,11 @@ def is_intact(seal: Seal, parts: Sealed, commitments: Mapping[str, str]) -> bool
         return parts.digest(commitments) == data(seal.digest)
     except (CanonicalError, ValueError):
         return False
+
+
+def _with_microseconds(moment: str) -> str:
+    """Return a time as RFC 3339 with the six digits of a second that JSON leaves out."""
+    return moment if "." in moment else f"{moment[:-1]}.000000Z"
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,288 @@
+"""`verify`: a lake, or a copy of one, held against its transparency log and a trust policy.
+
+Nothing is asked of any network, and nothing is written. What is found is noted in a `Report`;
+errors are for what could not be looked at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from pyarrow.fs import FileSystem, LocalFileSystem, SubTreeFileSystem
+
+from locard.evidence.leaf_files import LeafFiles
+from locard.evidence.log_files import DiskFiles
+from locard.evidence.notes import Checkpoint, Note, NoteError
+from locard.evidence.verifier.changes import Changes
+from locard.evidence.verifier.findings import LAWFUL, Report, SegmentVerdict, Verdict
+from locard.evidence.verifier.leaves import row_leaves
+from locard.evidence.verifier.log_check import check_log
+from locard.evidence.verifier.loss import check_loss
+from locard.evidence.verifier.rows import LakeRows, Rows, SortedRows, read_rows
+from locard.evidence.verifier.segment_check import SegmentCheck
+from locard.evidence.verifier.trust import TrustPolicy
+from locard.schema import CannotContinue, check_lake_format
+
+LOG_DIRECTORY: Final = "_transparency"
+SEGMENT_FORMAT: Final = "locard-segment/2"
+_FORMATS: Final = frozenset({SEGMENT_FORMAT, "locard-change/1", "locard-rewrite/1"})
+_MOST_SWAPPED: Final = 32  # rows of a segment that are tried in each other's places
+
+Progress = Callable[[int, int], None]
+
+
+def _quiet(_: int, __: int) -> None:
+    return
+
+
+def verify_lake(
+    lake: Path,
+    policy: TrustPolicy,
+    *,
+    known: Iterable[bytes] = (),
+    since: bytes | None = None,
+    progress: Progress = _quiet,
+) -> Report:
+    """Return what can be said of the lake in a directory.
+
+    Args:
+        known: checkpoints that were kept elsewhere, as the bytes of their notes.
+        since: one up to which the rows were verified before: only later segments are looked at.
+        progress: is told how many rows were read, and of how many.
+
+    Raises:
+        CannotContinue: there is no lake, it is of another major format, or it cannot be read.
+    """
+    report = Report(refused=policy.refused)
+    paths = _live_files(lake, report)
+    files = SubTreeFileSystem(str(lake.absolute()), LocalFileSystem())
+    log_files = DiskFiles(lake / LOG_DIRECTORY)
+    kept = [*known, *([since] if since else [])]
+    log = check_log(log_files, policy, kept, report)
+    segments = _segments(log.entries, report)
+    changes = Changes(log.entries, policy.custody.keys, report)
+    begin = _size_of(since) if since else 0
+    later = {index: entry for index, entry in segments.items() if index >= begin}
+    rows = read_rows(files, paths, progress, _first_offsets(later) if since else None)
+    for path, why in rows.unreadable.items():
+        report.add(Verdict.ALTERED, f"a file of the lake cannot be read: {why}", file=path)
+    check = SegmentCheck(
+        changes,
+        LeafFiles(log_files, segments).of,
+        _Swaps(files, paths).are_swapped,
+        paths,
+        report,
+    )
+    _check_segments(later, check, rows, paths, report, is_all=since is None)
+    if since is None:
+        check_loss(rows.numbered, rows.statements, _excused(segments, report), report)
+    report.facts |= {
+        "rows": rows.rows,
+        "files": len(paths),
+        "custody_statements": changes.count,
+        "since": begin,
+    }
+    return report
+
+
+def _live_files(lake: Path, report: Report) -> list[str]:
+    """Return the paths of the files that the lake consists of, relative to it."""
+    if not lake.is_dir():
+        raise CannotContinue(f"there is no lake at {lake}; name its directory")
+    try:
+        table = DeltaTable(lake)
+        check_lake_format(table.metadata().configuration, str(lake))
+        if table.protocol().min_reader_version > 1:
+            report.add(
+                Verdict.ALTERED,
+                "the lake's log asks for features by which other engines may see other rows",
+                file="_delta_log",
+            )
+        found = sorted(unquote(path) for path in table.file_uris())
+    except (DeltaError, OSError) as error:
+        first_line = str(error).strip().split("\n", 1)[0]
+        if not (lake / LOG_DIRECTORY).is_dir():
+            raise CannotContinue(f"there is no lake at {lake}: {first_line}") from error
+        report.add(Verdict.MISSING, "the lake's own log cannot be read", file="_delta_log")
+        return []
+    root = lake.absolute()
+    inside = [path for path in map(Path, found) if root in path.absolute().parents]
+    if len(inside) < len(found):
+        report.add(
+            Verdict.ALTERED, "the lake's log names files that are not in it", file="_delta_log"
+        )
+    return [path.absolute().relative_to(root).as_posix() for path in inside]
+
+
+def _segments(
+    entries: Mapping[int, Mapping[str, Any]], report: Report
+) -> dict[int, Mapping[str, Any]]:
+    """Return the entries that are segments, and note where they do not follow each other."""
+    segments: dict[int, Mapping[str, Any]] = {}
+    ends: dict[tuple[str, int], int] = {}
+    for index, entry in entries.items():
+        if entry.get("format") == SEGMENT_FORMAT:
+            try:
+                partition = str(entry["topic_id"]), int(entry["partition"])
+                first, following = int(entry["first_offset"]), int(entry["next_offset"])
+            except (KeyError, TypeError, ValueError):
+                report.add(Verdict.ALTERED, "a segment's entry is not one", entry=index)
+                continue
+            _tell_gap(partition, ends.get(partition, 0), first, index, report)
+            ends[partition] = max(following, ends.get(partition, 0))
+            segments[index] = entry
+        elif entry.get("format") not in _FORMATS:
+            report.facts.setdefault("unknown_entries", []).append(index)
+    return segments
+
+
+def _tell_gap(partition: tuple[str, int], end: int, first: int, index: int, report: Report) -> None:
+    place = {"topic_id": partition[0], "partition": partition[1], "entry": index}
+    if first > end:
+        report.add(
+            Verdict.MISSING,
+            "a range of the event log was never sealed",
+            **place,
+            first_offset=end,
+            next_offset=first,
+        )
+    elif first < end:
+        report.add(
+            Verdict.DUPLICATED,
+            "a range of the event log was sealed twice",
+            **place,
+            first_offset=first,
+            next_offset=end,
+        )
+
+
+def _check_segments(
+    segments: Mapping[int, Mapping[str, Any]],
+    check: SegmentCheck,
+    rows: LakeRows,
+    paths: Sequence[str],
+    report: Report,
+    *,
+    is_all: bool,
+) -> None:
+    by_partition: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, entry in segments.items():
+        by_partition[entry["topic_id"], entry["partition"]].append(index)
+    for partition in sorted({*by_partition, *(rows.partitions if is_all else ())}):
+        found = rows.partitions.get(partition, Rows.none()).sorted()
+        end = 0
+        for index in by_partition.get(partition, ()):
+            entry = segments[index]
+            one = SegmentVerdict(
+                index,
+                partition[0],
+                partition[1],
+                entry["first_offset"],
+                entry["next_offset"],
+                entry["rows"],
+            )
+            mine = found.between(one.first_offset, one.next_offset)
+            report.segments.append(check.check(one, entry, mine))
+            end = max(end, one.next_offset)
+        _tell_unsealed(partition, found.from_offset(end), paths, report)
+
+
+def _tell_unsealed(
+    partition: tuple[str, int], rows: SortedRows, paths: Sequence[str], report: Report
+) -> None:
+    if not len(rows.offsets):
+        return
+    report.add(
+        Verdict.UNSEALED,
+        f"{len(rows.offsets):,} rows lie behind what was sealed last",
+        topic_id=partition[0],
+        partition=partition[1],
+        first_offset=int(rows.offsets[0]),
+        next_offset=int(rows.offsets[-1]) + 1,
+        files=[paths[number] for number in np.unique(rows.files).tolist()],
+    )
+
+
+def _excused(
+    segments: Mapping[int, Mapping[str, Any]], report: Report
+) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """Return the numbers of streams that may be gone with rows that lawfully went."""
+    excused: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    gone = {one.index for one in report.segments if one.verdicts & (LAWFUL - {Verdict.OK})}
+    for index in gone:
+        for stream in segments[index].get("streams", ()):
+            key = stream["collector_id"], stream["incarnation"]
+            excused[key].append((stream["first_seq"], stream["last_seq"] + 1))
+    return excused
+
+
+def _first_offsets(segments: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
+    firsts: dict[int, int] = {}
+    for entry in segments.values():
+        number = entry["partition"]
+        firsts[number] = min(firsts.get(number, entry["first_offset"]), entry["first_offset"])
+    return defaultdict(lambda: 2**63, firsts)
+
+
+def _size_of(data: bytes) -> int:
+    try:
+        return Checkpoint.parse(Note.parse(data).text).size
+    except NoteError as error:
+        raise CannotContinue(f"the checkpoint to go on from is none: {error}") from error
+
+
+class _Swaps:
+    """Finds out whether rows have changed places with each other."""
+
+    def __init__(self, files: FileSystem, paths: Sequence[str]) -> None:
+        self._files = files
+        self._paths = paths
+
+    def are_swapped(self, rows: SortedRows, sealed: Mapping[int, bytes]) -> bool:
+        """Say whether each row is what was sealed at the place of another of them.
+
+        Args:
+            sealed: the leaves at these rows' offsets.
+        """
+        offsets = rows.offsets.tolist()
+        if not 1 < len(offsets) <= _MOST_SWAPPED:
+            return False
+        tables = [
+            self._row(self._paths[number], offset)
+            for number, offset in zip(rows.files.tolist(), offsets, strict=True)
+        ]
+        places = set(offsets)
+        for table in tables:
+            if table is None or table.num_rows != 1:
+                return False
+            at = next((o for o in places if _leaf_at(table, o) == sealed[o]), None)
+            if at is None:
+                return False
+            places.remove(at)
+        return True
+
+    def _row(self, path: str, offset: int) -> pa.Table | None:
+        try:
+            with self._files.open_input_file(path) as file:
+                return pq.read_table(
+                    file, filters=pc.field("log_offset") == offset, partitioning=None
+                )
+        except (OSError, pa.ArrowException):
+            return None
+
+
+def _leaf_at(row: pa.Table, offset: int) -> bytes:
+    """Return the leaf that a row would have at another place of its partition."""
+    number = row.schema.get_field_index("log_offset")
+    moved = row.set_column(number, row.schema.field(number), pa.array([offset], pa.int64()))
+    return row_leaves(moved)[0][0]

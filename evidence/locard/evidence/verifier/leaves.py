@@ -1,0 +1,315 @@
+"""The leaves of rows, computed anew from the columns of the lake.
+
+This follows `docs/format.md` and shares nothing with what writes rows: it assembles the bytes of
+many rows at once from their columns, and hashes them row by row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from enum import IntFlag
+from hashlib import sha256
+from json.encoder import encode_basestring
+from typing import Any, Final
+
+import jiter
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from locard.evidence.commitments import data, text
+from locard.evidence.merkle import HASH_BYTES
+from locard.evidence.verifier.columns import (
+    CONTENT,
+    CORE,
+    JSON_FORM,
+    RECORDED,
+    UNKNOWN_TO_LEAVES,
+)
+from locard.schema import canonical_bytes
+
+_COMMITMENT: Final = b"locard-commitment/1\x00"
+_TO_ESCAPE: Final = r'["\\\x00-\x1f]'
+_SEALED_BY: Final = ("source", "consumer")
+_MOST_DAYS_TO_PUBLISH: Final = 2  # from taking a record to the day under which its row lies
+NO_LEAF: Final = bytes(HASH_BYTES)
+"""Stands for the leaf of a row that can have none."""
+
+
+class State(IntFlag):
+    """What else is to know of a row.
+
+    `ERASED`, `EXPIRED`, `QUARANTINED`: content is gone, and the row says that for this reason.
+    `UNSAID`: content is gone and the row does not say why. `INCONSISTENT`: what no leaf covers
+    does not fit the rest of the row.
+    """
+
+    ERASED = 1
+    EXPIRED = 2
+    QUARANTINED = 4
+    UNSAID = 8
+    INCONSISTENT = 16
+
+
+_REASONS: Final[dict[str, State]] = {
+    "erased": State.ERASED,
+    "expired": State.EXPIRED,
+    "quarantined": State.QUARANTINED,
+}
+
+
+class Unprovable(ValueError):
+    """A row's evidence is not what it has to be, so the row has no leaf."""
+
+
+def row_leaves(table: pa.Table, day: str | None = None) -> tuple[list[bytes], list[int]]:
+    """Return the leaf hash and the `State` of each row.
+
+    The hash is `NO_LEAF` where the columns cannot be those of any row.
+
+    Args:
+        table: rows with all columns of the lake.
+        day: the partition under which their file lies, where that is known.
+    """
+    columns = _Columns(table)
+    if columns.has_unknown:
+        return [NO_LEAF] * table.num_rows, [0] * table.num_rows
+    leaves, states = columns.leaves()
+    if day is not None:
+        for number in columns.strangers(day):
+            states[number] |= State.INCONSISTENT
+    return leaves, states
+
+
+class _Columns:
+    """Columns as the bytes that they add to what is hashed."""
+
+    def __init__(self, table: pa.Table) -> None:
+        table = table.combine_chunks()
+        names = set(table.column_names)
+        self.has_unknown = any(
+            table[name].null_count < table.num_rows
+            for name in names - UNKNOWN_TO_LEAVES - CORE.keys() - CONTENT - RECORDED
+        )
+        self._rows = table.num_rows
+        self._table = table
+        self._core = _joined(
+            [
+                _member(name, table[name])
+                for name in sorted(CORE)
+                if name in names and name != "absent" and table[name].null_count < table.num_rows
+            ],
+            table.num_rows,
+        )
+        self._content = {
+            name: _as_bytes(_json_of(name, table[name]))
+            for name in sorted(CONTENT & names)
+            if table[name].null_count < table.num_rows
+        }
+
+    def leaves(self) -> tuple[list[bytes], list[int]]:
+        table = self._table
+        evidence = _as_bytes(table["evidence"]) if "evidence" in table.column_names else []
+        absent = self._values("absent")
+        redaction = self._values("redaction")
+        begin = self._records()
+        leaves: list[bytes] = []
+        states = [0] * self._rows
+        for number in range(self._rows):
+            try:
+                leaf, gone, is_kept = self._leaf(
+                    number, evidence[number], absent[number], begin[number]
+                )
+                if gone or absent[number] is not None:
+                    states[number] = _state(gone, absent[number], redaction[number], is_kept)
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+                leaf = NO_LEAF
+            leaves.append(leaf)
+        return leaves, states
+
+    def strangers(self, day: str) -> list[int]:
+        """Return the rows that do not belong under a day: it is that of a publish after them."""
+        if "ingested_at" not in self._table.column_names:
+            return []
+        taken = self._table["ingested_at"].cast(pa.date32())
+        try:
+            there = pa.scalar(date.fromisoformat(day), pa.date32())
+        except ValueError:
+            return list(range(self._rows))
+        after = pc.subtract(there.cast(pa.int32()), taken.cast(pa.int32()))
+        is_near = pc.and_(pc.greater_equal(after, 0), pc.less_equal(after, _MOST_DAYS_TO_PUBLISH))
+        odd = pc.indices_nonzero(pc.invert(pc.fill_null(is_near, True)))
+        found: list[int] = odd.to_pylist()
+        return found
+
+    def _leaf(
+        self, number: int, evidence: bytes, absent: bytes | None, begin: bytes
+    ) -> tuple[bytes, list[str], list[str]]:
+        """Return a row's leaf, and which of its content fields are gone and which are there."""
+        told = jiter.from_json(evidence, cache_mode="keys")
+        fields: dict[str, dict[str, str]] = told["fields"]
+        sources: list[str] = []
+        changed: list[str] = []
+        gone: list[str] = []
+        kept: list[str] = []
+        for name in sorted(fields):
+            entry = fields[name]
+            column = self._content.get(name)
+            value = column[number] if column is not None else None
+            if value is None:
+                gone.append(name)
+                source = entry["source"]
+                now = entry.get("redacted")
+            else:
+                kept.append(name)
+                salt = data(entry["salt"])
+                found = text(
+                    sha256(b"%b%b%b\x00%b" % (_COMMITMENT, salt, name.encode(), value)).digest()
+                )
+                source = entry.get("source", found)
+                now = found if "source" in entry else None
+            sources.append(f'"{name}":"{source}"')
+            if now is not None:
+                changed.append(f'"{name}":"{now}"')
+        if len(kept) != sum(column[number] is not None for column in self._content.values()):
+            raise Unprovable("a content field has a value that nothing vouches for")
+        core = self._core[number]
+        if absent is not None:
+            core = _with_absent(core, absent, fields)
+        end = b""
+        if stamped := told.get("stamped"):
+            core, stamps = _without(core, stamped)
+            end = b',"stamped":' + stamps
+        sealed_by = told.get("sealed_by", "source")
+        if sealed_by not in _SEALED_BY or len(told) > 1 + bool(stamped) + (sealed_by != "source"):
+            raise Unprovable("the evidence holds more than it can")
+        digest = sha256(
+            b'{"commitments":{%b},"core":{%b},"format":"locard-event/1"}'
+            % (",".join(sources).encode(), core[:-1])
+        ).digest()
+        leaf = sha256(
+            b'\x00%b{"commitments":{%b},"format":"locard-record/1",%b,"sealed_by":"%b"%b}'
+            % (digest, ",".join(changed).encode(), begin, sealed_by.encode(), end)
+        ).digest()
+        return leaf, gone, kept
+
+    def _records(self) -> list[bytes]:
+        """Return what each row's record says between its commitments and who sealed it."""
+        table = self._table
+        offset, partition = (
+            table[name].cast(pa.string()) for name in ("log_offset", "log_partition")
+        )
+        topic = _json_of("log_topic_id", table["log_topic_id"])
+        log = pc.binary_join_element_wise(
+            '"log":{"offset":', offset, ',"partition":', partition, ',"topic_id":', topic, "},", ""
+        )
+        parts = [_member("ingested_at", table["ingested_at"]), log]
+        parts += [_member(name, table[name]) for name in ("principal", "principal_verified")]
+        parts.append(pc.binary_join_element_wise('"redaction":', table["redaction"], ",", ""))
+        return [whole[:-1] for whole in _joined(parts, self._rows)]
+
+    def _values(self, name: str) -> Sequence[bytes | None]:
+        if name not in self._table.column_names:
+            return [None] * self._rows
+        values: Sequence[bytes | None] = _as_bytes(self._table[name])
+        return values
+
+
+def _state(
+    gone: Sequence[str], absent: bytes | None, redaction: bytes | None, kept: Sequence[str]
+) -> int:
+    """Return the state of a row of which content is gone, or said to be."""
+    said: dict[str, str] = json.loads(absent) if absent else {}
+    is_core_alone = b'"policy":"no-content/1"' in (redaction or b"")
+    state = State.INCONSISTENT if any(name in said for name in kept) else State(0)
+    for name in gone:
+        reason = _REASONS.get(said.get(name, ""), State.UNSAID)
+        if (reason is State.QUARANTINED) != is_core_alone:
+            reason = State.UNSAID
+        state |= reason
+    return int(state)
+
+
+def _member(name: str, column: pa.ChunkedArray) -> Any:
+    """Return `"name":value,` for each row, null where it has no value."""
+    return pc.binary_join_element_wise(f'"{name}":', _json_of(name, column), ",", "")
+
+
+def _json_of(name: str, column: pa.ChunkedArray) -> Any:
+    """Return the RFC 8785 form of each value of a column."""
+    kind = column.type
+    if name in JSON_FORM:
+        return column
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _quoted(column)
+    if pa.types.is_timestamp(kind):
+        return pc.binary_join_element_wise(
+            '"', pc.replace_substring(pc.cast(column, pa.string()), " ", "T"), '"', ""
+        )
+    if pa.types.is_list(kind):
+        return _lists(column)
+    if pa.types.is_floating(kind):
+        return pa.array(
+            [None if v is None else canonical_bytes(v).decode() for v in column.to_pylist()],
+            pa.string(),
+        )
+    return column.cast(pa.string())
+
+
+def _quoted(column: Any) -> Any:
+    quoted = pc.binary_join_element_wise('"', column, '"', "")
+    has_marks = pc.match_substring_regex(column, _TO_ESCAPE)
+    if not pc.any(has_marks).as_py():
+        return quoted
+    marked = [encode_basestring(value) for value in column.filter(has_marks).to_pylist()]
+    mask = pc.fill_null(has_marks, False)
+    if isinstance(mask, pa.ChunkedArray):
+        mask, quoted = mask.combine_chunks(), quoted.combine_chunks()
+    return pc.replace_with_mask(quoted, mask, pa.array(marked, quoted.type))
+
+
+def _lists(column: pa.ChunkedArray) -> Any:
+    array = column.combine_chunks()
+    if pc.any(pc.match_substring_regex(array.flatten(), _TO_ESCAPE)).as_py():
+        return pa.array(
+            [None if v is None else canonical_bytes(v).decode() for v in array.to_pylist()],
+            pa.string(),
+        )
+    joined = pc.binary_join_element_wise('["', pc.binary_join(array, '","'), '"]', "")
+    is_empty = pc.equal(pc.list_value_length(array), 0)
+    return pc.if_else(is_empty, "[]", joined)
+
+
+def _joined(parts: Sequence[Any], rows: int) -> Sequence[bytes]:
+    if not parts:
+        return [b""] * rows
+    joined = pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
+    found: Sequence[bytes] = _as_bytes(joined)
+    return found
+
+
+def _as_bytes(column: Any) -> Any:
+    return column.cast(pa.large_binary()).to_pylist()
+
+
+def _with_absent(core: bytes, absent: bytes, fields: Mapping[str, object]) -> bytes:
+    """Return a core with what was absent already at its source, in its place among the members."""
+    members = json.loads(absent)
+    kept = {name: why for name, why in members.items() if name not in fields}
+    if canonical_bytes(members) != absent:
+        raise Unprovable("`absent` is not canonical")
+    return _inserted(core, "absent", canonical_bytes(kept)) if kept else core
+
+
+def _inserted(core: bytes, name: str, value: bytes) -> bytes:
+    whole = json.loads(b"{%b}" % core[:-1])
+    whole[name] = json.loads(value)
+    return canonical_bytes(whole)[1:-1] + b","
+
+
+def _without(core: bytes, names: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return a core without some members, and an object of these."""
+    whole = json.loads(b"{%b}" % core[:-1])
+    taken = {name: whole.pop(name) for name in names if name in whole}
+    return canonical_bytes(whole)[1:-1] + b",", canonical_bytes(taken)

@@ -1,0 +1,289 @@
+"""The rows of a lake as they lie there: read, and their leaves computed, on all cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSystem
+
+from locard.evidence.merkle import HASH_BYTES
+from locard.evidence.verifier.leaves import row_leaves
+from locard.schema import AccountingEvent, LocardError
+from locard.schema.arrow import events_of_table
+
+_FEW_ROWS: Final = 50_000  # that are not worth further processes
+_BATCH: Final = 20_000
+_NUMBERED: Final = ["collector_id", "incarnation", "principal", "seq", "event_id"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A part of a file that one process reads."""
+
+    path: str
+    file: int
+    row_group: int
+    rows: int
+    last_offset: int | None
+    partitions: tuple[int, int] | None
+
+    def matters(self, since: Mapping[int, int] | None) -> bool:
+        """Say whether it can have a row from these offsets on."""
+        if since is None or self.last_offset is None or self.partitions is None:
+            return True
+        first, last = self.partitions
+        return any(self.last_offset >= since.get(n, 0) for n in range(first, last + 1))
+
+
+@dataclass
+class Rows:
+    """Rows of one partition of the log, in any order.
+
+    Args:
+        offsets: where they stood.
+        leaves: their hashes, 32 bytes each; zeros for a row that has none.
+        states: see `leaves.State`.
+        files: which file of the lake each is in.
+    """
+
+    offsets: list[np.ndarray] = field(default_factory=list)
+    leaves: list[np.ndarray] = field(default_factory=list)
+    states: list[np.ndarray] = field(default_factory=list)
+    files: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def none(cls) -> Rows:
+        """Return no rows."""
+        return cls(
+            [np.empty(0, np.int64)],
+            [np.empty(0, f"V{HASH_BYTES}")],
+            [np.empty(0, np.uint8)],
+            [np.empty(0, np.int32)],
+        )
+
+    def sorted(self) -> SortedRows:
+        """Return the rows in the order of the log."""
+        offsets = np.concatenate(self.offsets)
+        order = np.argsort(offsets, kind="stable")
+        return SortedRows(
+            offsets[order],
+            np.concatenate(self.leaves)[order],
+            np.concatenate(self.states)[order],
+            np.concatenate(self.files)[order],
+        )
+
+
+@dataclass(frozen=True)
+class SortedRows:
+    """Rows of one partition in the order of the log; see `Rows`."""
+
+    offsets: np.ndarray
+    leaves: np.ndarray
+    states: np.ndarray
+    files: np.ndarray
+
+    def between(self, first: int, following: int) -> SortedRows:
+        """Return those from one offset up to another."""
+        begin, end = np.searchsorted(self.offsets, [first, following])
+        return self._slice(int(begin), int(end))
+
+    def from_offset(self, first: int) -> SortedRows:
+        """Return those from an offset on."""
+        return self._slice(int(np.searchsorted(self.offsets, first)), len(self.offsets))
+
+    def _slice(self, begin: int, end: int) -> SortedRows:
+        part = slice(begin, end)
+        return SortedRows(
+            self.offsets[part], self.leaves[part], self.states[part], self.files[part]
+        )
+
+
+@dataclass
+class LakeRows:
+    """What was read of a lake.
+
+    Args:
+        partitions: the rows, by topic id and partition.
+        numbered: which numbers each stream has, by collector, incarnation and sender, each beside
+            a digest of the event's id.
+        statements: the events of kind `accounting`.
+        unreadable: files that could not be read, by path, with why.
+        rows: how many there are.
+    """
+
+    partitions: dict[tuple[str, int], Rows] = field(default_factory=dict)
+    numbered: dict[tuple[str, str, str], list[np.ndarray]] = field(default_factory=dict)
+    statements: list[AccountingEvent] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+
+
+def read_rows(
+    files: FileSystem,
+    paths: Sequence[str],
+    progress: Callable[[int, int], None],
+    since: Mapping[int, int] | None = None,
+) -> LakeRows:
+    """Read the rows of the files.
+
+    Args:
+        files: holds them; it must be picklable.
+        progress: is told how many rows were read, and of how many.
+        since: the first offset of each partition that matters; others may be left out.
+    """
+    found = LakeRows()
+    work = [one for one in _work(files, paths, found) if one.matters(since)]
+    total = sum(one.rows for one in work)
+    progress(0, total)
+    for one, part in _done(files, work, total):
+        if isinstance(part, str):
+            found.unreadable[one.path] = part
+            continue
+        _merge(found, part)
+        progress(found.rows, total)
+    return found
+
+
+def _done(
+    files: FileSystem, work: Sequence[Work], total: int
+) -> Iterator[tuple[Work, _Part | str]]:
+    processes = min(len(work), len(os.sched_getaffinity(0)))
+    if total < _FEW_ROWS or processes < 2:
+        for one in work:
+            yield one, _read(files, one)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(files,)) as pool:
+        yield from zip(work, pool.map(_read_shared, work), strict=True)
+
+
+def _work(files: FileSystem, paths: Sequence[str], found: LakeRows) -> Iterator[Work]:
+    for number, path in enumerate(paths):
+        try:
+            with files.open_input_file(path) as file:
+                metadata = pq.ParquetFile(file).metadata
+        except (OSError, pa.ArrowException) as error:
+            found.unreadable[path] = _why(error)
+            continue
+        columns = {metadata.schema.column(at).path: at for at in range(metadata.num_columns)}
+        for group in range(metadata.num_row_groups):
+            rows = metadata.row_group(group)
+            offsets = _bounds(rows, columns.get("log_offset"))
+            partitions = _bounds(rows, columns.get("log_partition"))
+            last = offsets[1] if offsets else None
+            yield Work(path, number, group, rows.num_rows, last, partitions)
+
+
+def _bounds(group: pq.RowGroupMetaData, column: int | None) -> tuple[int, int] | None:
+    statistics = group.column(column).statistics if column is not None else None
+    if statistics is None or not statistics.has_min_max:
+        return None
+    return int(statistics.min), int(statistics.max)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one process has read."""
+
+    partitions: dict[tuple[str, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    numbered: dict[tuple[str, str, str], np.ndarray]
+    statements: list[AccountingEvent]
+    file: int
+
+
+_shared: list[FileSystem] = []
+
+
+def _begin(files: FileSystem) -> None:
+    _shared[:] = [files]
+
+
+def _read_shared(work: Work) -> _Part | str:
+    return _read(_shared[0], work)
+
+
+def _read(files: FileSystem, work: Work) -> _Part | str:
+    try:
+        with files.open_input_file(work.path) as file:
+            table = pq.ParquetFile(file, page_checksum_verification=True).read_row_group(
+                work.row_group, use_threads=False
+            )
+        return _part(table, work)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        return _why(error)
+
+
+def _part(table: pa.Table, work: Work) -> _Part:
+    leaves, states = row_leaves(table, _day_of(work.path))
+    hashes = np.frombuffer(b"".join(leaves), dtype=f"V{HASH_BYTES}")
+    state = np.array(states, dtype=np.uint8)
+    offsets = table["log_offset"].combine_chunks().to_numpy(zero_copy_only=False)
+    topics = table["log_topic_id"].combine_chunks().dictionary_encode()
+    partitions = table["log_partition"].combine_chunks().to_numpy(zero_copy_only=False)
+    names = topics.dictionary.to_pylist()
+    codes = topics.indices.to_numpy(zero_copy_only=False)
+    found = {}
+    for code, partition in sorted(set(zip(codes.tolist(), partitions.tolist(), strict=True))):
+        mine = (codes == code) & (partitions == partition)
+        found[names[code], partition] = offsets[mine], hashes[mine], state[mine]
+    return _Part(found, _numbered(table), _statements(table), work.file)
+
+
+def _numbered(table: pa.Table) -> dict[tuple[str, str, str], np.ndarray]:
+    """Return which numbers each stream has, each beside a digest of the event's id."""
+    mine = table.select(_NUMBERED).filter(pc.is_valid(table["seq"]))
+    found: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+    columns = [mine[name].to_pylist() for name in _NUMBERED]
+    for collector, incarnation, principal, seq, event_id in zip(*columns, strict=True):
+        digest = int(event_id.replace("-", "")[-15:], 16)
+        found[collector or "", incarnation or "", principal or ""].append((seq, digest))
+    return {stream: np.array(pairs, dtype=np.int64) for stream, pairs in found.items()}
+
+
+def _statements(table: pa.Table) -> list[AccountingEvent]:
+    """Return the statements of collectors; what is no event any more shows as altered."""
+    mine = table.filter(pc.equal(table["kind"], "accounting"))
+    found: list[AccountingEvent] = []
+    for number in range(mine.num_rows):
+        with suppress(LocardError, ValueError):
+            (event,) = events_of_table(mine.slice(number, 1))
+            if isinstance(event, AccountingEvent):
+                found.append(event)
+    return found
+
+
+def _merge(found: LakeRows, part: _Part) -> None:
+    for key, (offsets, hashes, states) in part.partitions.items():
+        rows = found.partitions.setdefault(key, Rows())
+        rows.offsets.append(offsets)
+        rows.leaves.append(hashes)
+        rows.states.append(states)
+        rows.files.append(np.full(len(offsets), part.file, dtype=np.int32))
+        found.rows += len(offsets)
+    for stream, numbers in part.numbered.items():
+        found.numbered.setdefault(stream, []).append(numbers)
+    found.statements += part.statements
+
+
+def _day_of(path: str) -> str | None:
+    """Return the day that a file's directory names."""
+    directory = path.rpartition("/")[0].rpartition("/")[2]
+    name, equals, day = directory.partition("=")
+    return day if equals and name == "ingest_date" else None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    return getattr(error, "strerror", None) or type(error).__name__

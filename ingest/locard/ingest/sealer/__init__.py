@@ -1,0 +1,8 @@
+"""The sealer: follows the lake's Delta log and puts what it says into the transparency log."""
+
+from __future__ import annotations
+
+from locard.ingest.sealer.log_store import log_files
+from locard.ingest.sealer.sealer import Sealed, Sealer
+
+__all__ = ["Sealed", "Sealer", "log_files"]
