@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from locard.evidence import SigningKey
+from locard.evidence.custody import Custodian
 from locard.redaction import RedactedEvent
 from locard.schema import Event, RedactionRecord, new_event_id, validate_event
 
@@ -47,3 +49,8 @@ def said(text: str, role: str = "user", trust: str = "user") -> dict[str, Any]:
 def redacted(plain: Event) -> RedactedEvent:
     """Return an event as redaction hands it on, for tests of what comes after."""
     return RedactedEvent(plain, RECORD)
+
+
+def custodian() -> Custodian:
+    """Return somebody who may take something out of the record."""
+    return Custodian(SigningKey.generate(), "tester")

@@ -32,7 +32,7 @@ from locard.schema import (
     event_json,
     lake_place,
 )
-from making import event, redacted
+from making import custodian, event, redacted
 from redactors import FaultyRedactor
 
 DAY = datetime(2026, 5, 4, 9, tzinfo=UTC)
@@ -127,7 +127,7 @@ def test_what_is_over_expires(place, tmp_path):
     holds = Holds(tmp_path / "holds.json")
     holds.add("anna", "case 7", DAY, sessions=["s1"])
     policy = RetentionPolicy.model_validate({"default": {"payload_days": 183}})
-    (done,) = Retention(place, policy, holds, tmp_path).run(AGES_LATER)
+    (done,) = Retention(place, policy, holds, custodian(), tmp_path).run(AGES_LATER)
     assert (done.payloads, done.held) == (6, 6)
     with connect(place) as lake:
         kept = lake.sql("SELECT seq FROM lake_rows WHERE result IS NOT NULL ORDER BY 1").fetchall()

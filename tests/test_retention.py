@@ -17,10 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locard.cli.commands import locard
+from locard.evidence.custody import CUSTODY_KEY
 from locard.ingest.lake import LakeWriter
 from locard.ingest.retention import (
-    CONTENT_COLUMNS,
-    RETENTION_KEY,
     Holds,
     Retention,
     RetentionPolicy,
@@ -29,11 +28,11 @@ from locard.ingest.retention import (
     read_retention,
 )
 from locard.ingest.segments import Position, Row, Segment
-from locard.ingest.upkeep import vacuum
+from locard.ingest.upkeep import CONTENT_COLUMNS, vacuum
 from locard.query import connect
 from locard.schema import CannotContinue, RetryableError, parse_json
 from locard.schema.arrow import EVENT_COLUMNS, events_of_table
-from making import event, redacted
+from making import custodian, event, redacted
 
 OLD = datetime(2026, 1, 5, 9, tzinfo=UTC)
 YOUNG = datetime(2026, 10, 5, 9, tzinfo=UTC)
@@ -78,7 +77,7 @@ class Kept:
 
     def retention(self, **policy) -> Retention:
         made = RetentionPolicy.model_validate(policy)
-        return Retention(self.path, made, self.holds, self.home)
+        return Retention(self.path, made, self.holds, custodian(), self.home)
 
     def rows(self, day: datetime = OLD) -> list[dict]:
         """Return the rows of a day, in the order of the log."""
@@ -102,6 +101,9 @@ def test_content_that_is_over_goes_and_the_event_stays(kept):
 
     assert (done.day, done.payloads, done.records, done.held) == (OLD.date(), 2, 0, 0)
     for was, row in zip(before, kept.rows(), strict=True):
+        evidence = row.pop("evidence")
+        assert "salt" in was.pop("evidence")
+        assert "salt" not in evidence
         assert row == {**was, "result": None, "absent": '{"result":"expired"}'}
     assert kept.rows(YOUNG) == young
     table = DeltaTable(kept.path).to_pyarrow_table()
@@ -114,8 +116,8 @@ def test_whole_events_go_and_the_commit_says_which(kept):
 
     assert (done.payloads, done.records) == (0, 2)
     assert (kept.rows(), len(kept.rows(YOUNG))) == ([], 2)
-    told = json.loads(DeltaTable(kept.path).history(1)[0][RETENTION_KEY])
-    assert told["records"] == {"topic/0": [[0, 2]]}
+    (told,) = json.loads(DeltaTable(kept.path).history(1)[0][CUSTODY_KEY])
+    assert told["dropped"] == {"topic/0": [[0, 2]]}
     assert told["policy"].startswith("sha256:")
 
 

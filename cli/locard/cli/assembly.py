@@ -13,10 +13,13 @@ from locard.schema import CannotContinue
 _SECONDS_UNTIL_SPOOLED: Final = 5.0  # that Kafka may take before events go to the disk
 
 if TYPE_CHECKING:
+    from locard.evidence.custody import Custodian
+    from locard.evidence.keys import EvidenceKeys
     from locard.ingest.consumer import Consumer
     from locard.ingest.eventlog import EventLogReader, EventLogWriter
     from locard.ingest.eventlog.kafka_cluster import KafkaSettings
     from locard.ingest.retention import Retention
+    from locard.ingest.sealer import Sealer
     from locard.redaction import DetectionSettings, Keyring, RedactionPolicy, VaultSettings
 
 
@@ -124,8 +127,44 @@ def retention(settings: Settings) -> Retention:
         settings.lake_place,
         read_retention(path),
         Holds(settings.home / "holds.json"),
+        custodian(settings),
         settings.home,
     )
+
+
+def evidence_keys(settings: Settings) -> EvidenceKeys:
+    """Return the keys that the evidence rests on."""
+    from locard.evidence.keys import EvidenceKeys
+
+    return EvidenceKeys(settings.home / "keys")
+
+
+def custodian(settings: Settings) -> Custodian:
+    """Return whoever works here, with the key that signs what lawfully goes."""
+    from locard.evidence.custody import Custodian
+    from locard.ingest.operators import operator
+
+    return Custodian(evidence_keys(settings).custody_key(), operator())
+
+
+@contextmanager
+def sealer(settings: Settings) -> Iterator[Sealer]:
+    """Give the one sealer of the lake.
+
+    Raises:
+        RetryableError: another one is at work.
+        CannotContinue: its key or its log cannot be used.
+    """
+    from locard.ingest.file_lock import locked
+    from locard.ingest.sealer import Sealer, log_files
+
+    keys = evidence_keys(settings)
+    place = settings.lake_place
+    busy = f"another process seals the lake at {place}; one is enough"
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(settings.home / "sealer.lock", is_shared=False, seconds=30, busy=busy):
+        key = keys.log_key(settings.log_origin)
+        yield Sealer(place, log_files(place), key, keys.log_verifiers())
 
 
 def detection_settings(settings: Settings) -> DetectionSettings:

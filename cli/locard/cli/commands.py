@@ -26,6 +26,7 @@ from locard.cli.log_lines import configure
 from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
 from locard.cli.redacting import redact
+from locard.cli.sealing import seal, verify
 from locard.cli.serving import collect, serve, up
 from locard.cli.settings import load_settings
 from locard.cli.vault import vault
@@ -63,7 +64,9 @@ for command in (
     gaps,
     pseudonym,
     redact,
+    seal,
     sql,
+    verify,
 ):
     locard.add_command(command)
 for group in (hold, identity, keys, lake, quarantine, retention_, vault):

@@ -1,4 +1,4 @@
-"""`locard keys` and `locard pseudonym`: the keys of the tokens, and what they can tell."""
+"""`locard keys` and `locard pseudonym`: keys of tokens and of the log, and what they can tell."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from locard.cli.assembly import log_writer, redaction_policy
+from locard.cli.assembly import evidence_keys, log_writer, redaction_policy
 from locard.cli.questions import format_options, inert_stdout
 from locard.cli.settings import Settings
 from locard.cli.trail import note_access
-from locard.schema import CannotContinue
+from locard.schema import CannotContinue, JsonValue
 
 if TYPE_CHECKING:
     from locard.query import Format
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """See and change the keys that tokens are made with."""
+    """See and change the keys: of tokens, and of the transparency log."""
 
 
 @keys.command("list")
@@ -72,6 +72,37 @@ def rotate(settings: Settings, number: int | None) -> int:
         key_id = ring.rotate_pseudonym_key(number)
         log.append([custody_record("pseudonym_key_added", operator(), told={"key_id": key_id})])
     click.echo(f"{key_id} makes tokens once `locard up` or `locard consume` has been started again")
+    return 0
+
+
+@keys.command()
+@click.pass_obj
+def trust(settings: Settings) -> int:
+    """Print a trust policy of this installation's own keys, to be kept where it cannot be changed.
+
+    Whoever verifies a lake names it to `locard verify --trust`.
+    """
+    from locard.evidence.verifier import own_policy, trust_text
+
+    click.echo(trust_text(own_policy(evidence_keys(settings))), nl=False)
+    return 0
+
+
+@keys.command("rotate-log")
+@click.pass_obj
+def rotate_log(settings: Settings) -> int:
+    """Make a new key of the transparency log. What the old one signed stays good.
+
+    The sealer uses it from its next start on. The policy of whoever verifies needs it as well.
+    """
+    from locard.ingest.access import custody_record
+    from locard.ingest.operators import operator
+
+    with log_writer(settings) as log:
+        old, new = evidence_keys(settings).rotate_log_key()
+        told: dict[str, JsonValue] = {"old": str(old.verifier), "new": str(new.verifier)}
+        log.append([custody_record("log_key_rotated", operator(), told=told)])
+    click.echo(f"{new.verifier}")
     return 0
 
 

@@ -101,7 +101,9 @@ def serve(settings: Settings, host: str, port: int) -> int:
 def up(
     context: click.Context, host: str, collect_port: int, serve_port: int, health_port: int
 ) -> int:
-    """Run collector, consumer, API and upkeep together on the embedded log, until told to stop.
+    """Run all services together on the embedded log, until told to stop.
+
+    They are collector, consumer, sealer, API and upkeep.
 
     The consumer's health and metrics are served on --health-port. When one of them ends by itself,
     the others are stopped.
@@ -123,6 +125,7 @@ def up(
             "collect": ["--host", host, "--port", str(collect_port)],
             "consume": ["--health-host", host, "--health-port", str(health_port)],
             "serve": ["--host", host, "--port", str(serve_port)],
+            "seal": ["--every", str(settings.seal_seconds)],
             "lake": ["upkeep", "--every", str(settings.upkeep_minutes)],
         },
         options,

@@ -110,6 +110,17 @@ class Settings(BaseSettings):
     upkeep_minutes: float = Field(
         15, gt=0, description="How often `locard up` keeps the lake in order."
     )
+    log_origin: str | None = Field(
+        None,
+        pattern=r"^[^\s+]+$",
+        description="The name of the transparency log, chosen once, such as example.com/locard.",
+    )
+    seal_seconds: float = Field(
+        5, gt=0, description="How often `locard up` seals what was published."
+    )
+    trust_policy: Path | None = Field(
+        None, description="Whom `locard verify` believes, where it is not this installation's keys."
+    )
     batch_seconds: float = Field(1, gt=0, description="Age at which a batch is published.")
 
     @property

@@ -7,6 +7,7 @@ What it names by ranges of offsets may be gone, and nothing else. `docs/format.m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -24,41 +25,53 @@ Ranges = Mapping[str, Sequence[tuple[int, int]]]
 _MOST_RANGES: Final = 1_000  # in one statement, which is one entry of the log
 
 
-def custody_statements(
-    key: SigningKey,
-    action: Action,
-    by: str,
-    now: datetime,
-    *,
-    emptied: Ranges,
-    dropped: Ranges,
-    told: Mapping[str, JsonValue],
-) -> list[dict[str, Any]]:
-    """Return the signed statements of one change: as many as its ranges need.
+@dataclass(frozen=True)
+class Custodian:
+    """Whoever takes something out of the record, with the key that says so.
 
     Args:
-        by: who makes the change.
-        emptied: the rows whose content goes.
-        dropped: the rows that go as a whole.
-        told: what else there is to tell, such as `legal_basis` and `ticket`; no personal data.
+        by: the operator.
     """
-    parts = list(_parts([("emptied", emptied), ("dropped", dropped)]))
-    return [
-        _signed(
-            key,
-            {
-                **told,
-                "format": CUSTODY_FORMAT,
-                "action": action,
-                "by": by,
-                "at": rfc3339(now),
-                "part": number,
-                "parts": len(parts),
-                **part,
-            },
-        )
-        for number, part in enumerate(parts)
-    ]
+
+    key: SigningKey
+    by: str
+
+    def statements(
+        self,
+        action: Action,
+        now: datetime,
+        *,
+        emptied: Ranges,
+        dropped: Ranges,
+        told: Mapping[str, JsonValue],
+    ) -> list[dict[str, Any]]:
+        """Return the signed statements of one change: as many as its ranges need.
+
+        Args:
+            emptied: the rows whose content goes.
+            dropped: the rows that go as a whole.
+            told: what else there is to tell, such as `legal_basis` and `ticket`; no personal data.
+        """
+        parts = list(_parts([("emptied", emptied), ("dropped", dropped)]))
+        return [
+            self._signed(
+                {
+                    **told,
+                    "format": CUSTODY_FORMAT,
+                    "action": action,
+                    "by": self.by,
+                    "at": rfc3339(now),
+                    "part": number,
+                    "parts": len(parts),
+                    **part,
+                }
+            )
+            for number, part in enumerate(parts)
+        ]
+
+    def _signed(self, statement: dict[str, Any]) -> dict[str, Any]:
+        statement["key_id"] = self.key.key_id
+        return {**statement, "signature": self.key.sign(canonical_bytes(statement))}
 
 
 def is_genuine(statement: Mapping[str, Any], key_ids: Sequence[str]) -> bool:
@@ -73,11 +86,6 @@ def is_genuine(statement: Mapping[str, Any], key_ids: Sequence[str]) -> bool:
         )
     except (KeyError, TypeError, ValueError):
         return False
-
-
-def _signed(key: SigningKey, statement: dict[str, Any]) -> dict[str, Any]:
-    statement["key_id"] = key.key_id
-    return {**statement, "signature": key.sign(canonical_bytes(statement))}
 
 
 def _parts(

@@ -21,6 +21,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from locard.evidence.keys import EvidenceKeys
 from locard.evidence.notes import NoteError, VerifierKey
 from locard.evidence.signing import is_signing_key_id
 from locard.evidence.verifier.findings import Verdict
@@ -113,3 +114,27 @@ def _checked(keys: tuple[str, ...]) -> tuple[str, ...]:
         except NoteError as error:
             raise ValueError(str(error)) from None
     return keys
+
+
+def own_policy(keys: EvidenceKeys) -> TrustPolicy:
+    """Return a policy that believes the keys of an installation, and asks for nothing more."""
+    return TrustPolicy.model_validate(
+        {
+            "log": {"keys": [str(key) for key in keys.log_verifiers()]},
+            "custody": {"keys": [keys.custody_key().key_id]},
+        }
+    )
+
+
+def trust_text(policy: TrustPolicy) -> str:
+    """Return a policy as the file that it can be read from."""
+    told = [f"[log]\nkeys = {_array(policy.log.keys)}"]
+    told.append(f"[custody]\nkeys = {_array(policy.custody.keys)}")
+    told.append(
+        f"[witnesses]\nkeys = {_array(policy.witnesses.keys)}\nquorum = {policy.witnesses.quorum}"
+    )
+    return "\n\n".join(told) + "\n"
+
+
+def _array(texts: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f'"{text}"' for text in texts) + "]"

@@ -1,6 +1,6 @@
 """Retention: what is kept for how long, what is held all the same, and taking out what is over."""
 
-from locard.ingest.retention.expiry import CONTENT_COLUMNS, EXPIRED, Expiry, expiry
+from locard.ingest.retention.expiry import EXPIRED, Expiry, expiry, held_condition
 from locard.ingest.retention.holds import Hold, Holds
 from locard.ingest.retention.policy import (
     FLOOR_DAYS,
@@ -9,13 +9,11 @@ from locard.ingest.retention.policy import (
     RetentionRule,
     read_retention,
 )
-from locard.ingest.retention.run import RETENTION_KEY, Expired, Retention
+from locard.ingest.retention.run import Expired, Retention
 
 __all__ = [
-    "CONTENT_COLUMNS",
     "EXPIRED",
     "FLOOR_DAYS",
-    "RETENTION_KEY",
     "Expired",
     "Expiry",
     "Hold",
@@ -25,5 +23,6 @@ __all__ = [
     "RetentionPolicy",
     "RetentionRule",
     "expiry",
+    "held_condition",
     "read_retention",
 ]

@@ -20,21 +20,7 @@ from locard.ingest.retention.policy import (
     RetentionPolicy,
     RetentionRule,
 )
-from locard.schema import EVENT_TYPE_OF_KIND, EventCore, content_fields
-
-CONTENT_COLUMNS: Final = tuple(
-    sorted(
-        {
-            *content_fields(EventCore),
-            *(
-                name
-                for event_type in EVENT_TYPE_OF_KIND.values()
-                for name in content_fields(event_type.body_type())
-            ),
-        }
-    )
-)
-"""The columns that payload expiry empties."""
+from locard.ingest.upkeep.emptying import HAS_CONTENT, emptied
 
 EXPIRED: Final = "expired"
 _NEVER: Final = "false"
@@ -64,7 +50,7 @@ class Expiry:
     @property
     def has_content(self) -> str:
         """Whether a row has any content left."""
-        return f"({' OR '.join(f'{name} IS NOT NULL' for name in CONTENT_COLUMNS)})"
+        return HAS_CONTENT
 
     @property
     def goes(self) -> str:
@@ -83,12 +69,8 @@ class Expiry:
         return f"({due} AND ({self.held}))"
 
     def columns(self) -> dict[str, str]:
-        """Return what each changed column becomes; `absent` then says what went, and why."""
-        changed = {
-            name: f"CASE WHEN {self.empties} THEN NULL ELSE {name} END" for name in CONTENT_COLUMNS
-        }
-        changed["absent"] = f"CASE WHEN {self.empties} THEN {_absent_then()} ELSE absent END"
-        return changed
+        """Return what each changed column becomes."""
+        return emptied(self.empties, EXPIRED)
 
     def signature(self, files: Sequence[str]) -> str:
         """Return a digest that is the same as long as neither files nor conditions change."""
@@ -153,6 +135,18 @@ def _custodial(named: Callable[[Any], str]) -> str:
     return f"({', '.join(named(kind) for kind in CUSTODIAL_KINDS)})"
 
 
+def held_condition(holds: Sequence[Hold]) -> tuple[str, dict[str, Any]]:
+    """Return the condition of rows that holds keep, in SQL, and its parameters."""
+    parameters: dict[str, Any] = {}
+
+    def named(value: Any) -> str:
+        name = f"held{len(parameters)}"
+        parameters[name] = value
+        return f"${name}"
+
+    return _held(holds, named), parameters
+
+
 def _held(holds: Sequence[Hold], named: Callable[[Any], str]) -> str:
     if any(hold.is_everything for hold in holds):
         return "true"
@@ -165,19 +159,3 @@ def _held(holds: Sequence[Hold], named: Callable[[Any], str]) -> str:
         if values
     ]
     return " OR ".join(conditions) or "false"
-
-
-def _absent_then() -> str:
-    """Return `absent` with what goes in it, as canonical JSON.
-
-    Its keys are names of fields and its values words of a closed set, so nothing in it is escaped,
-    and members sort as their keys do. What is said of a field already stays.
-    """
-    members = ", ".join(
-        f"""CASE WHEN {name} IS NOT NULL AND NOT contains(coalesce(absent, ''), '"{name}":')"""
-        f""" THEN '"{name}":"{EXPIRED}"' END"""
-        for name in CONTENT_COLUMNS
-    )
-    before = "coalesce(string_split(absent[2:-2], ','), [])"
-    all_of_them = f"[member FOR member IN list_concat([{members}], {before}) IF member <> '']"
-    return f"'{{' || array_to_string(list_sort({all_of_them}), ',') || '}}'"

@@ -6,8 +6,7 @@ Content leaves the lake's version at once and the disk with the next vacuum afte
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -17,12 +16,13 @@ from typing import Any, Final
 import duckdb
 from deltalake import DeltaTable
 
+from locard.evidence.custody import CUSTODY_KEY, Custodian, Ranges
 from locard.ingest.durable import replace_durably
 from locard.ingest.lake_store import lake_store
 from locard.ingest.retention.expiry import Expiry, expiry
 from locard.ingest.retention.holds import Hold, Holds
 from locard.ingest.retention.policy import RetentionPolicy
-from locard.ingest.segments import LAKE_COLUMNS, application_id
+from locard.ingest.segments import LAKE_COLUMNS
 from locard.ingest.upkeep import (
     DEFAULT_SIZES,
     READ,
@@ -32,16 +32,13 @@ from locard.ingest.upkeep import (
     Rewrite,
     Rewriter,
     live_files,
+    offset_ranges,
     open_lake,
     parts,
 )
 from locard.schema import CannotContinue, JsonValue, LakePlace
 
-RETENTION_KEY: Final = "locard.retention"
-"""The key in a commit's metadata under which it says what expired."""
-
 _LOOKED_AT: Final = "retention-looked-at.json"
-_PARAMETER: Final = re.compile(r"\$(\w+)")
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,15 @@ class Expired:
         records: events that went as a whole.
         held: events of which a hold alone kept something.
         ranges: offsets of those records, as `(first, next)`, by `<topic-id>/<partition>`.
+        emptied: offsets of those events, likewise.
     """
 
     day: date
     payloads: int
     records: int
     held: int
-    ranges: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
+    emptied: Ranges = field(default_factory=dict)
 
     @property
     def is_any(self) -> bool:
@@ -72,6 +71,7 @@ class Retention:
 
     Args:
         holds: what is kept all the same.
+        custodian: signs what goes.
         state: a directory; a file in it remembers what need not be looked at again. Without it
             each run looks at each old day.
     """
@@ -81,12 +81,14 @@ class Retention:
         place: LakePlace,
         policy: RetentionPolicy,
         holds: Holds,
+        custodian: Custodian,
         state: Path,
         sizes: FileSizes = DEFAULT_SIZES,
     ) -> None:
         self.place = place
         self.policy = policy
         self._holds = holds
+        self._custodian = custodian
         self._looked_at = _LookedAt(state / _LOOKED_AT)
         self._sizes = sizes
         self._rewriter = Rewriter(place, sizes)
@@ -148,21 +150,18 @@ class Retention:
         if found.is_any:
             before(found)
             self._rewriter.rewrite(
-                table, Rewrite(day, tuple(files), is_closed=True), self._change(due, found)
+                table, Rewrite(day, tuple(files), is_closed=True), self._change(due, found, now)
             )
             return found
         self._looked_at.note(part, signature)
         return found
 
-    def _change(self, due: Expiry, found: Expired) -> Change:
-        told: JsonValue = {
-            "policy": self.policy.digest,
-            "day": f"{found.day}",
-            "payloads": found.payloads,
-            "records": {key: [list(pair) for pair in pairs] for key, pairs in found.ranges.items()},
-        }
-        keep = f"NOT {due.goes}"
-        return Change(due.columns(), keep, due.parameters, {RETENTION_KEY: told})
+    def _change(self, due: Expiry, found: Expired, now: datetime) -> Change:
+        told: dict[str, JsonValue] = {"policy": self.policy.digest, "day": f"{found.day}"}
+        statements = self._custodian.statements(
+            "expiry", now, emptied=found.emptied, dropped=found.ranges, told=told
+        )
+        return Change(due.columns(), f"NOT {due.goes}", due.parameters, {CUSTODY_KEY: statements})
 
     def _look(self, due: Expiry, day: date, files: Sequence[LakeFile]) -> Expired:
         """Count what is due of a day, without changing anything."""
@@ -180,13 +179,15 @@ class Retention:
                     f" FROM {READ}",
                     parameters,
                 ).fetchall()
-                ranges = _ranges(database, due, parameters) if records else {}
+                ranges = offset_ranges(database, due.goes, parameters) if records else {}
+                empties = f"({due.empties} AND NOT {due.goes})"
+                emptied = offset_ranges(database, empties, parameters) if payloads else {}
             except duckdb.Error as error:
                 raise CannotContinue(
                     f"files of {day} in the lake at {self.place} cannot be read; `locard doctor` "
                     "tells more. Nothing of that day has expired"
                 ) from error
-        return Expired(day, payloads, records, held, ranges)
+        return Expired(day, payloads, records, held, ranges, emptied)
 
     def _check_columns(self, database: duckdb.DuckDBPyConnection, files: list[str]) -> None:
         """A newer version may keep content in columns that this one would leave as they are."""
@@ -230,22 +231,3 @@ class _LookedAt:
             replace_durably(self._path, json.dumps(self._signatures).encode())
         except OSError:
             return  # likewise
-
-
-def _ranges(
-    database: duckdb.DuckDBPyConnection, due: Expiry, parameters: Mapping[str, Any]
-) -> dict[str, list[tuple[int, int]]]:
-    """Return the offsets of the rows that go, those that follow each other as one range."""
-    sql = (
-        "WITH gone AS (SELECT log_topic_id, log_partition, log_offset, log_offset - row_number()"  # noqa: S608
-        " OVER (PARTITION BY log_topic_id, log_partition ORDER BY log_offset) AS island"
-        f" FROM {READ} WHERE {due.goes})"
-        " SELECT log_topic_id, log_partition, min(log_offset), max(log_offset) + 1"
-        " FROM gone GROUP BY log_topic_id, log_partition, island ORDER BY ALL"
-    )
-    named = set(_PARAMETER.findall(sql))  # DuckDB refuses others
-    found = database.execute(sql, {name: parameters[name] for name in named}).fetchall()
-    ranges: dict[str, list[tuple[int, int]]] = {}
-    for topic_id, partition, first, following in found:
-        ranges.setdefault(application_id(topic_id, partition), []).append((first, following))
-    return ranges

@@ -26,6 +26,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from locard.ingest.delta import NO_HOOKS, PARTITION_COLUMN, first_line
 from locard.ingest.lake_store import lake_store, remove, size_of
+from locard.ingest.upkeep.emptying import teach
 from locard.ingest.upkeep.live_files import SORTED, live_files
 from locard.ingest.upkeep.plan import DEFAULT_SIZES, FileSizes, Rewrite
 from locard.ingest.upkeep.row_files import (
@@ -35,7 +36,7 @@ from locard.ingest.upkeep.row_files import (
     write_rows,
 )
 from locard.ingest.upkeep.sorting import sorted_rows
-from locard.schema import CannotContinue, JsonValue, LakePlace, RetryableError, StateUnknown
+from locard.schema import CannotContinue, LakePlace, RetryableError, StateUnknown
 
 APPLICATION: Final = "locard/upkeep"
 """The name under which Delta counts rewrites: of two at once one is refused."""
@@ -66,13 +67,13 @@ class Change:
         columns: what becomes of some columns; the others stay.
         keep: the condition of the rows that stay.
         parameters: values of named parameters in both.
-        told: what the commit says of it, by the key under which it does; no content.
+        told: JSON values that the commit says of it, by their keys; no content.
     """
 
     columns: Mapping[str, str]
     keep: str
     parameters: Mapping[str, Any] = field(repr=False)
-    told: Mapping[str, JsonValue] = field(repr=False)
+    told: Mapping[str, Any] = field(repr=False)
 
 
 class Rewriter:
@@ -146,6 +147,8 @@ class Rewriter:
                     f"files of {wanted.day} in the lake at {self.place} do not hold the rows that "
                     "its log says; `locard doctor` tells more. Nothing was changed"
                 )
+            if change:
+                teach(database)
             source, parameters = _changed(change)
             expected = _fingerprint(database, source, {"files": old, **parameters})
             rows = sorted_rows(
