@@ -16,6 +16,7 @@ import click
 from locard.cli.accounting import gaps
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
+from locard.cli.erasing import erase
 from locard.cli.examining import doctor
 from locard.cli.identities import identity
 from locard.cli.ingesting import import_
@@ -54,6 +55,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
 for command in (
     demo,
     doctor,
+    erase,
     up,
     collect,
     consume,

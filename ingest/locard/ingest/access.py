@@ -50,6 +50,9 @@ def custody_record(
     *,
     reason: str | None = None,
     targets: JsonValue = None,
+    legal_basis: str | None = None,
+    ticket: str | None = None,
+    requester: str | None = None,
     told: dict[str, JsonValue] | None = None,
 ) -> OutgoingRecord:
     """Return the record of one `custody` event, a lawful change of the record that happens now.
@@ -59,9 +62,18 @@ def custody_record(
         principal: who did it.
         reason: why, in the words of who did it.
         targets: what was changed.
-        told: what else there is to tell. All three are content, and redacted before it is stored.
+        requester: who asked for it.
+        told: what else there is to tell. It is content, as `reason`, `targets` and `requester` are,
+            and redacted before it is stored.
     """
-    body = {"custody_action": action, "reason": reason, "targets": targets}
+    body = {
+        "custody_action": action,
+        "reason": reason,
+        "targets": targets,
+        "legal_basis": legal_basis,
+        "ticket": ticket,
+        "requester": requester,
+    }
     return _record("custody", principal, body, extensions=told or {})
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -100,11 +100,16 @@ class Vault:
         Raises:
             CannotContinue: the file cannot be written.
         """
+        return self._forget("session_id", session_id)
+
+    def forget_tokens(self, tokens: Iterable[str]) -> int:
+        """Erase what these tokens stand for, in all sessions; see `forget`."""
+        return sum(self._forget("token", token) for token in tokens)
+
+    def _forget(self, column: Literal["session_id", "token"], value: str) -> int:
         with self._connected() as connection:
             with connection:
-                told = connection.execute(
-                    "DELETE FROM originals WHERE session_id = ?", (session_id,)
-                )
+                told = connection.execute(f"DELETE FROM originals WHERE {column} = ?", (value,))  # noqa: S608
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return told.rowcount
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ _FORMAT: Final = 1
 _PARTITIONS: Final = 4
 _OFFSET_BITS: Final = 48  # of the row id; the partition stands above them
 _BUSY_SECONDS: Final = 30.0
+_EMPTIED: Final = b'{"erased":true}'
 
 _SCHEMA: Final = """
 CREATE TABLE about (format INTEGER NOT NULL, topic_id TEXT NOT NULL);
@@ -71,6 +72,27 @@ class EmbeddedLog:
                 f"the event log {self.path} was deleted or replaced while it was in use; what was "
                 "in it is lost unless you bring it back; start this process again"
             )
+
+    def overwrite(self, ranges: Mapping[int, Sequence[tuple[int, int]]]) -> int:
+        """Empty records that were published already, also where SQLite keeps what was; count them.
+
+        Read once more, they hold no event.
+
+        Args:
+            ranges: of offsets, as the first and the one after the last, by partition.
+        """
+        count = 0
+        with self.translated_errors():
+            with self.transaction():
+                for partition, pairs in ranges.items():
+                    for first, following in pairs:
+                        done = self.connection.execute(
+                            "UPDATE records SET value = ? WHERE id >= ? AND id < ?",
+                            (_EMPTIED, row_id(partition, first), row_id(partition, following)),
+                        )
+                        count += done.rowcount
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
 
     def close(self) -> None:
         """Close the file."""
