@@ -108,20 +108,25 @@ def _live_files(lake: Path, report: Report) -> list[str]:
                 "the lake's log asks for features by which other engines may see other rows",
                 file="_delta_log",
             )
-        found = sorted(unquote(path) for path in table.file_uris())
+        actions = pa.table(table.get_add_actions(flatten=True))
+        found = sorted(map(unquote, actions["path"].to_pylist()))
     except (DeltaError, OSError) as error:
         first_line = str(error).strip().split("\n", 1)[0]
         if not (lake / LOG_DIRECTORY).is_dir():
             raise CannotContinue(f"there is no lake at {lake}: {first_line}") from error
         report.add(Verdict.MISSING, "the lake's own log cannot be read", file="_delta_log")
         return []
-    root = lake.absolute()
-    inside = [path for path in map(Path, found) if root in path.absolute().parents]
+    inside = [path for path in found if _is_inside(path)]
     if len(inside) < len(found):
         report.add(
             Verdict.ALTERED, "the lake's log names files that are not in it", file="_delta_log"
         )
-    return [path.absolute().relative_to(root).as_posix() for path in inside]
+    return inside
+
+
+def _is_inside(path: str) -> bool:
+    """Say whether a path leads to a file of the lake itself."""
+    return "://" not in path and not path.startswith("/") and ".." not in path.split("/")
 
 
 def _segments(

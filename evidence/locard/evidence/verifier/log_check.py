@@ -148,13 +148,13 @@ def _tell_altered(
     files: LogFiles, checkpoint: Checkpoint, hashes: Sequence[bytes], report: Report
 ) -> None:
     """Find out from the tiles which entries are not those that were signed."""
-    told = False
+    told = not all(hashes)
     for index in range(-(-checkpoint.size // TILE_WIDTH)):
         first = index * TILE_WIDTH
         width = min(TILE_WIDTH, checkpoint.size - first)
         tile = _tile(files, 0, index, width)
         for at, kept in enumerate(tile or []):
-            if kept != hashes[first + at]:
+            if hashes[first + at] and kept != hashes[first + at]:
                 told = True
                 report.add(
                     Verdict.ALTERED,

@@ -78,14 +78,15 @@ def _take(
     unsigned: dict[Stream, int],
 ) -> None:
     stream = event.collector_id or "", event.incarnation or "", event.principal or ""
-    unsigned[stream] += not is_signed(event)
+    is_ours = is_signed(event)
+    unsigned[stream] += not is_ours
     body = event.body
     last = body.last_seq if (body.first_seq or 0) <= (body.last_seq or -1) else None
     ends[stream] = max(ends[stream], (event.seq or 0) + 1, (last or 0) + 1)
     if body.follows:
         before = stream[0], body.follows, stream[2]
         ends[before] = max(ends[before], 1)  # it was there, so it had its first number
-    for drop in body.drops:
+    for drop in body.drops if is_ours else ():  # anybody can say that nothing else was sent
         of = stream[0], drop.incarnation or stream[1], stream[2]
         declared[of].append((drop.first_seq, drop.last_seq))
 
