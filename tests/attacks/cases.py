@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attacks.installation import Installation
@@ -19,6 +19,7 @@ class Case:
         place: what the place of that finding must say.
         kept: which of the checkpoints that were kept the verifier has; none by default.
         others: verdicts that may be found beside it.
+        is_of_rows: whether it changes rows alone, as can be done in a bundle as well.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Case:
     place: dict[str, Any] = field(default_factory=dict)
     kept: tuple[int, ...] = ()
     others: frozenset[Verdict] = frozenset()
+    is_of_rows: bool = False
 
 
 ATTACKS: list[Case] = []
@@ -44,6 +46,19 @@ def attack(
 
     def enter(act: Callable[[Installation], Any]) -> Callable[[Installation], Any]:
         ATTACKS.append(Case(act.__name__, act, verdict, place, kept, frozenset(others)))
+        return act
+
+    return enter
+
+
+def row_attack(
+    verdict: Verdict, **told: Any
+) -> Callable[[Callable[[Installation], Any]], Callable[[Installation], Any]]:
+    """Enter an attack that changes rows alone; see `attack`."""
+
+    def enter(act: Callable[[Installation], Any]) -> Callable[[Installation], Any]:
+        attack(verdict, **told)(act)
+        ATTACKS[-1] = replace(ATTACKS[-1], is_of_rows=True)
         return act
 
     return enter

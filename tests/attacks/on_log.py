@@ -233,6 +233,21 @@ def edits_a_row_before_it_is_sealed(one: Installation) -> None:
     one.seal()
 
 
+@attack(ALTERED, entry=3)
+def edits_a_leaf_hash(one: Installation) -> None:
+    """The rows are whole, but when one expires the others could not be proved any more."""
+    for path in (one.lake / LOG / "leaves").iterdir():
+        data = bytearray(path.read_bytes())
+        for at in range(0, len(data), 32):
+            data[at] ^= 1
+        path.write_bytes(data)
+
+
+@attack(ALTERED, entry=3)
+def removes_the_leaf_hashes(one: Installation) -> None:
+    shutil.rmtree(one.lake / LOG / "leaves")
+
+
 def with_witnesses(one: Installation, quorum: int, *keys: NoteKey) -> TrustPolicy:
     """Return the installation's policy with witnesses in it."""
     told = one.policy.model_dump()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from attacks.cases import attack
+from attacks.cases import attack, row_attack
 from attacks.installation import NOW, Installation
 from locard.evidence.commitments import new_seed, text
 from locard.evidence.emptied import emptied_evidence
@@ -25,102 +25,102 @@ def at(offset: int, entry: int = 3) -> dict[str, object]:
     return {"entry": entry, "partition": 0, "offsets": [[offset, offset + 1]]}
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def edits_the_name_of_a_tool(one: Installation) -> None:
     one.change_row(9, tool_name="transfer_money")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def edits_a_value_that_redaction_left(one: Installation) -> None:
     one.change_row(9, on_behalf_of="Noa")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def edits_a_value_that_redaction_made(one: Installation) -> None:
     one.change_row(9, result=lambda value: value.replace("plan", "plot"))
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def changes_a_time_by_a_microsecond(one: Installation) -> None:
     one.change_row(9, occurred_at=lambda moment: moment.replace(microsecond=1))
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def changes_when_it_was_ingested(one: Installation) -> None:
     one.change_row(9, ingested_at=lambda moment: moment.replace(minute=1))
 
 
-@attack(ALTERED, entry=4, partition=1, offsets=[[0, 1]], others=(Verdict.UNEXPLAINED_LOSS,))
+@row_attack(ALTERED, entry=4, partition=1, offsets=[[0, 1]], others=(Verdict.UNEXPLAINED_LOSS,))
 def changes_who_sent_it(one: Installation) -> None:
     one.change_row(0, 1, principal="somebody-else")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def says_that_its_sender_was_verified(one: Installation) -> None:
     one.change_row(9, principal_verified=True)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def edits_the_record_of_redaction(one: Installation) -> None:
     one.change_row(9, redaction='{"engine":"test","policy":"another/1"}')
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def moves_an_event_to_another_session(one: Installation) -> None:
     one.change_row(9, session_id="s2")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def gives_an_event_another_id(one: Installation) -> None:
     one.change_row(9, event_id="01890000-0000-7000-8000-000000000000")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def changes_the_kind(one: Installation) -> None:
     one.change_row(9, kind="content")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def writes_a_name_in_another_normal_form(one: Installation) -> None:
     one.change_row(9, on_behalf_of=lambda value: unicodedata.normalize("NFD", value))
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def writes_a_number_as_another_type(one: Installation) -> None:
     one.change_row(9, result=lambda value: value.replace(":1,", ":1.0,"))
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def repeats_a_key_in_json(one: Installation) -> None:
     one.change_row(9, result=lambda value: '{"amount":1,' + value[1:])
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def puts_a_blank_into_json(one: Installation) -> None:
     one.change_row(9, result=lambda value: value.replace(",", ", ", 1))
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def fills_a_column_of_the_core_that_was_empty(one: Installation) -> None:
     one.change_row(9, agent_name="somebody")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def fills_a_column_of_another_kind(one: Installation) -> None:
     one.change_row(9, verdict="allow")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def adds_content_that_nothing_vouches_for(one: Installation) -> None:
     one.change_row(9, rationale="because I was asked to")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def empties_a_column_of_the_core(one: Installation) -> None:
     one.change_row(9, session_id=None)
 
 
-@attack(Verdict.REORDERED, entry=3, partition=0, offsets=[[9, 11]])
+@row_attack(Verdict.REORDERED, entry=3, partition=0, offsets=[[9, 11]])
 def swaps_two_rows(one: Installation) -> None:
     def swap(rows):
         rows[0]["log_offset"], rows[1]["log_offset"] = rows[1]["log_offset"], rows[0]["log_offset"]
@@ -128,7 +128,7 @@ def swaps_two_rows(one: Installation) -> None:
     one.change_rows(swap, 9)
 
 
-@attack(ALTERED, entry=3, partition=0, offsets=[[9, 11]])
+@row_attack(ALTERED, entry=3, partition=0, offsets=[[9, 11]])
 def swaps_what_two_rows_say(one: Installation) -> None:
     def swap(rows):
         for name in ("result", "evidence"):
@@ -137,7 +137,7 @@ def swaps_what_two_rows_say(one: Installation) -> None:
     one.change_rows(swap, 9)
 
 
-@attack(MISSING, **at(10))
+@row_attack(MISSING, **at(10))
 def drops_a_row(one: Installation) -> None:
     one.change_rows(lambda rows: rows.pop(1), 9)
 
@@ -157,12 +157,12 @@ def takes_a_file_out_of_the_lake(one: Installation) -> None:
     table.create_write_transaction([removed], "append", table.schema(), ["ingest_date"])
 
 
-@attack(Verdict.DUPLICATED, **at(9))
+@row_attack(Verdict.DUPLICATED, **at(9))
 def repeats_a_row(one: Installation) -> None:
     one.change_rows(lambda rows: rows.append(dict(rows[0])), 9)
 
 
-@attack(Verdict.DUPLICATED, **at(9))
+@row_attack(Verdict.DUPLICATED, **at(9))
 def adds_a_false_row_beside_a_true_one(one: Installation) -> None:
     def add(rows):
         rows.insert(0, {**rows[0], "tool_name": "innocent"})
@@ -175,7 +175,7 @@ def adds_a_file_twice(one: Installation) -> None:
     add_file(one, one.file_with(9).read_bytes())
 
 
-@attack(ALTERED, **at(4, entry=1))
+@row_attack(ALTERED, **at(4, entry=1))
 def puts_a_row_where_the_log_had_none(one: Installation) -> None:
     def add(rows):
         rows.append({**rows[0], "log_offset": 4})
@@ -193,7 +193,7 @@ def adds_a_row_at_the_end(one: Installation) -> TrustPolicy:
     return TrustPolicy.model_validate({**told, "refuse": {"verdicts": ["UNSEALED"]}})
 
 
-@attack(Verdict.UNSEALED, topic_id="another", others=(MISSING,))
+@row_attack(Verdict.UNSEALED, topic_id="another", others=(MISSING,))
 def moves_rows_to_another_topic(one: Installation) -> None:
     def move(rows):
         for row in rows:
@@ -202,13 +202,13 @@ def moves_rows_to_another_topic(one: Installation) -> None:
     one.change_rows(move, 9)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def moves_a_row_to_another_partition(one: Installation) -> None:
     one.change_row(9, evidence=lambda value: value.replace('"sealed_by"', '"sealed_bx"'))
     one.change_row(9, log_partition=0, tool_name="moved")
 
 
-@attack(ALTERED, entry=3, partition=0, offsets=[[9, 11]])
+@row_attack(ALTERED, entry=3, partition=0, offsets=[[9, 11]])
 def swaps_the_salts_of_two_rows(one: Installation) -> None:
     def swap(rows):
         rows[0]["evidence"], rows[1]["evidence"] = rows[1]["evidence"], rows[0]["evidence"]
@@ -216,7 +216,7 @@ def swaps_the_salts_of_two_rows(one: Installation) -> None:
     one.change_rows(swap, 9)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def forges_a_value_with_a_salt_of_its_own(one: Installation) -> None:
     def forged(evidence):
         told = json.loads(evidence)
@@ -246,52 +246,52 @@ def hide(one: Installation, offset: int, word: str | None, *, with_evidence: boo
     one.change_rows(change, offset)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def takes_content_out_and_calls_it_erased(one: Installation) -> None:
     hide(one, 9, "erased")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def takes_content_out_and_calls_it_expired(one: Installation) -> None:
     hide(one, 9, "expired")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def takes_content_out_and_calls_it_quarantined(one: Installation) -> None:
     hide(one, 9, "quarantined")
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def takes_content_out_and_says_nothing(one: Installation) -> None:
     hide(one, 9, None)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def takes_content_out_and_leaves_its_salts(one: Installation) -> None:
     hide(one, 9, "erased", with_evidence=False)
 
 
-@attack(ALTERED, **at(7, entry=2))
+@row_attack(ALTERED, **at(7, entry=2))
 def erases_more_than_the_statement_says(one: Installation) -> None:
     hide(one, 7, "erased")
 
 
-@attack(ALTERED, entry=0, partition=0, offsets=[[0, 1]])
+@row_attack(ALTERED, entry=0, partition=0, offsets=[[0, 1]])
 def calls_what_expired_erased(one: Installation) -> None:
     one.change_row(0, absent=lambda value: value.replace("expired", "erased"))
 
 
-@attack(ALTERED, **at(5, entry=1))
+@row_attack(ALTERED, **at(5, entry=1))
 def calls_what_is_quarantined_erased(one: Installation) -> None:
     one.change_row(5, absent=lambda value: value.replace("quarantined", "erased"))
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def says_that_content_is_absent_that_is_there(one: Installation) -> None:
     one.change_row(9, absent='{"result":"erased"}')
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def says_that_a_field_was_stamped(one: Installation) -> None:
     def stamped(evidence):
         told = json.loads(evidence)
@@ -300,7 +300,7 @@ def says_that_a_field_was_stamped(one: Installation) -> None:
     one.change_row(9, tool_name="transfer_money", evidence=stamped)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def says_that_somebody_else_sealed_it(one: Installation) -> None:
     def by_consumer(evidence):
         told = {**json.loads(evidence), "sealed_by": "consumer"}
@@ -309,7 +309,7 @@ def says_that_somebody_else_sealed_it(one: Installation) -> None:
     one.change_row(9, evidence=by_consumer)
 
 
-@attack(ALTERED, **at(9))
+@row_attack(ALTERED, **at(9))
 def takes_the_evidence_away(one: Installation) -> None:
     one.change_row(9, evidence=None)
 

@@ -25,7 +25,7 @@ from locard.evidence.log_files import DiskFiles
 from locard.evidence.notes import Checkpoint, Note, NoteError
 from locard.evidence.verifier.changes import Changes
 from locard.evidence.verifier.findings import LAWFUL, Report, SegmentVerdict, Verdict
-from locard.evidence.verifier.leaves import row_leaves
+from locard.evidence.verifier.leaves import leaf_at
 from locard.evidence.verifier.log_check import check_log
 from locard.evidence.verifier.loss import check_loss
 from locard.evidence.verifier.rows import LakeRows, Rows, SortedRows, read_rows
@@ -122,6 +122,19 @@ def _live_files(lake: Path, report: Report) -> list[str]:
             Verdict.ALTERED, "the lake's log names files that are not in it", file="_delta_log"
         )
     return inside
+
+
+def live_paths(lake: Path) -> list[str]:
+    """Return the paths of the files that the lake in a directory consists of, relative to it.
+
+    Raises:
+        CannotContinue: there is no lake, or it cannot be read.
+    """
+    report = Report()
+    paths = _live_files(lake, report)
+    for finding in report.findings:
+        raise CannotContinue(f"the lake at {lake} cannot be used: {finding.what}")
+    return paths
 
 
 def _is_inside(path: str) -> bool:
@@ -270,7 +283,7 @@ class _Swaps:
         for table in tables:
             if table is None or table.num_rows != 1:
                 return False
-            at = next((o for o in places if _leaf_at(table, o) == sealed[o]), None)
+            at = next((o for o in places if leaf_at(table, o) == sealed[o]), None)
             if at is None:
                 return False
             places.remove(at)
@@ -284,10 +297,3 @@ class _Swaps:
                 )
         except (OSError, pa.ArrowException):
             return None
-
-
-def _leaf_at(row: pa.Table, offset: int) -> bytes:
-    """Return the leaf that a row would have at another place of its partition."""
-    number = row.schema.get_field_index("log_offset")
-    moved = row.set_column(number, row.schema.field(number), pa.array([offset], pa.int64()))
-    return row_leaves(moved)[0][0]

@@ -42,7 +42,7 @@ class State(IntFlag):
 
     `ERASED`, `EXPIRED`, `QUARANTINED`: content is gone, and the row says that for this reason.
     `UNSAID`: content is gone and the row does not say why. `INCONSISTENT`: what no leaf covers
-    does not fit the rest of the row.
+    does not fit the rest of the row. `WITHHELD`: a bundle leaves content out.
     """
 
     ERASED = 1
@@ -50,6 +50,7 @@ class State(IntFlag):
     QUARANTINED = 4
     UNSAID = 8
     INCONSISTENT = 16
+    WITHHELD = 32
 
 
 _REASONS: Final[dict[str, State]] = {
@@ -63,7 +64,9 @@ class Unprovable(ValueError):
     """A row's evidence is not what it has to be, so the row has no leaf."""
 
 
-def row_leaves(table: pa.Table, day: str | None = None) -> tuple[list[bytes], list[int]]:
+def row_leaves(
+    table: pa.Table, day: str | None = None, withheld: frozenset[str] = frozenset()
+) -> tuple[list[bytes], list[int]]:
     """Return the leaf hash and the `State` of each row.
 
     The hash is `NO_LEAF` where the columns cannot be those of any row.
@@ -71,8 +74,9 @@ def row_leaves(table: pa.Table, day: str | None = None) -> tuple[list[bytes], li
     Args:
         table: rows with all columns of the lake.
         day: the partition under which their file lies, where that is known.
+        withheld: content fields that may be gone without a word.
     """
-    columns = _Columns(table)
+    columns = _Columns(table, withheld)
     if columns.has_unknown:
         return [NO_LEAF] * table.num_rows, [0] * table.num_rows
     leaves, states = columns.leaves()
@@ -82,10 +86,18 @@ def row_leaves(table: pa.Table, day: str | None = None) -> tuple[list[bytes], li
     return leaves, states
 
 
+def leaf_at(row: pa.Table, offset: int) -> bytes:
+    """Return the leaf that one row would have at another place of its partition."""
+    number = row.schema.get_field_index("log_offset")
+    moved = row.set_column(number, row.schema.field(number), pa.array([offset], pa.int64()))
+    return row_leaves(moved)[0][0]
+
+
 class _Columns:
     """Columns as the bytes that they add to what is hashed."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, withheld: frozenset[str]) -> None:
+        self._withheld = withheld
         table = table.combine_chunks()
         names = set(table.column_names)
         self.has_unknown = any(
@@ -118,11 +130,13 @@ class _Columns:
         states = [0] * self._rows
         for number in range(self._rows):
             try:
-                leaf, gone, is_kept = self._leaf(
+                leaf, gone, kept = self._leaf(
                     number, evidence[number], absent[number], begin[number]
                 )
                 if gone or absent[number] is not None:
-                    states[number] = _state(gone, absent[number], redaction[number], is_kept)
+                    states[number] = _state(
+                        gone, absent[number], redaction[number], kept, self._withheld
+                    )
             except (ValueError, KeyError, TypeError, IndexError, AttributeError):
                 leaf = NO_LEAF
             leaves.append(leaf)
@@ -217,13 +231,20 @@ class _Columns:
 
 
 def _state(
-    gone: Sequence[str], absent: bytes | None, redaction: bytes | None, kept: Sequence[str]
+    gone: Sequence[str],
+    absent: bytes | None,
+    redaction: bytes | None,
+    kept: Sequence[str],
+    withheld: frozenset[str],
 ) -> int:
     """Return the state of a row of which content is gone, or said to be."""
     said: dict[str, str] = json.loads(absent) if absent else {}
     is_core_alone = b'"policy":"no-content/1"' in (redaction or b"")
     state = State.INCONSISTENT if any(name in said for name in kept) else State(0)
     for name in gone:
+        if name in withheld and name not in said:
+            state |= State.WITHHELD
+            continue
         reason = _REASONS.get(said.get(name, ""), State.UNSAID)
         if (reason is State.QUARANTINED) != is_core_alone:
             reason = State.UNSAID

@@ -62,7 +62,7 @@ def check_log(
     else:
         _check_tiles(files, hashes, report)
     _compare(known, policy, checkpoint.size, lambda size: root_of(hashes[:size]), report)
-    _check_witnesses(note, policy, report)
+    check_witnesses(note, policy, report)
     report.facts["checkpoint"] = {
         "origin": checkpoint.origin,
         "size": checkpoint.size,
@@ -205,7 +205,7 @@ def _compare(
             )
 
 
-def _check_witnesses(note: Note, policy: TrustPolicy, report: Report) -> None:
+def check_witnesses(note: Note, policy: TrustPolicy, report: Report) -> None:
     """See who outside vouches for the checkpoint, and since when."""
     vouching: dict[str, int] = {}
     for key in policy.witness_keys:

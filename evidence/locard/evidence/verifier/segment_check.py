@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class SegmentCheck:
         leaves_of: returns the leaves that were kept of a segment, by the index of its entry.
         swapped: finds out whether rows have only changed places.
         paths: of the files that rows are in, for their places.
+        chosen: the rows that have to be there, by topic id, partition and offset; all by default.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class SegmentCheck:
         swapped: Swapped,
         paths: Sequence[str],
         report: Report,
+        chosen: Collection[tuple[str, int, int]] | None = None,
     ) -> None:
+        self._chosen = chosen
         self._changes = changes
         self._leaves_of = leaves_of
         self._swapped = swapped
@@ -69,11 +72,24 @@ class SegmentCheck:
         self._tell_strangers(one, rows, expected)
         rows = _only(rows, np.isin(rows.offsets, expected))
         gone = np.setdiff1d(expected, rows.offsets)
+        if self._chosen is not None:
+            gone = self._of_chosen(one, rows, gone)
         lawful = self._lawfully_gone(one, gone)
         self._tell_missing(one, gone[~lawful])
-        self._compare(one, entry, expected, rows, gone)
+        self._compare(one, entry, expected, rows)
         self._check_states(one, rows)
         return one
+
+    def _of_chosen(self, one: SegmentVerdict, rows: SortedRows, gone: np.ndarray) -> np.ndarray:
+        """Note rows that were not chosen, and return those of the others that are gone."""
+        chosen = self._chosen or ()
+        place = one.topic_id, one.partition
+        strange = [at for at in rows.offsets.tolist() if (*place, at) not in chosen]
+        if strange:
+            self._note(
+                one, Verdict.ALTERED, "rows are there that were not chosen", *as_ranges(strange)
+            )
+        return np.array([at for at in gone.tolist() if (*place, at) in chosen], dtype=np.int64)
 
     def _without_doubles(self, one: SegmentVerdict, rows: SortedRows) -> SortedRows:
         is_double = np.concatenate([[False], rows.offsets[1:] == rows.offsets[:-1]])
@@ -136,19 +152,20 @@ class SegmentCheck:
         entry: Mapping[str, Any],
         expected: np.ndarray,
         rows: SortedRows,
-        gone: np.ndarray,
     ) -> None:
         """Hold the leaves of the rows against the root in the log."""
         sealed = entry.get("found", entry)
-        if not len(gone) and _root_is(sealed, [leaf.tobytes() for leaf in rows.leaves]):
+        if len(rows.offsets) == len(expected) and _root_is(
+            sealed, [leaf.tobytes() for leaf in rows.leaves]
+        ):
             return
         kept = self._leaves_of(one.index)
         if kept is None or not _root_is(sealed, kept):
-            self._tell_without_leaves(one, rows, gone)
+            self._tell_without_leaves(one, rows, expected)
             return
         by_offset = dict(zip(expected.tolist(), kept, strict=True))
-        pairs = zip(rows.offsets.tolist(), rows.leaves, strict=True)
-        wrong = np.array([by_offset[at] != leaf.tobytes() for at, leaf in pairs], dtype=bool)
+        pairs = zip(rows.offsets.tolist(), found, strict=True)
+        wrong = np.array([by_offset[at] != leaf for at, leaf in pairs], dtype=bool)
         if not wrong.any():
             return
         changed = _only(rows, wrong)
