@@ -155,13 +155,15 @@ class SegmentCheck:
     ) -> None:
         """Hold the leaves of the rows against the root in the log."""
         sealed = entry.get("found", entry)
-        if len(rows.offsets) == len(expected) and _root_is(
-            sealed, [leaf.tobytes() for leaf in rows.leaves]
-        ):
-            return
+        found = [leaf.tobytes() for leaf in rows.leaves]
+        is_full = len(found) == len(expected)
         kept = self._leaves_of(one.index)
+        if is_full and _root_is(sealed, found):
+            if kept != found:
+                self._note(one, Verdict.ALTERED, "the leaf hashes are damaged, the rows are whole")
+            return
         if kept is None or not _root_is(sealed, kept):
-            self._tell_without_leaves(one, rows, expected)
+            self._tell_without_leaves(one, rows, is_full=is_full)
             return
         by_offset = dict(zip(expected.tolist(), kept, strict=True))
         pairs = zip(rows.offsets.tolist(), found, strict=True)
@@ -179,14 +181,13 @@ class SegmentCheck:
             files=self._files(changed),
         )
 
-    def _tell_without_leaves(self, one: SegmentVerdict, rows: SortedRows, gone: np.ndarray) -> None:
-        if len(gone):
+    def _tell_without_leaves(self, one: SegmentVerdict, rows: SortedRows, *, is_full: bool) -> None:
+        what = "rows are not those that were sealed; which, only the leaf hashes could tell"
+        if not is_full:
             what = (
                 "rows are gone, and their leaf hashes with them, so that the others cannot be "
                 "held against what was sealed"
             )
-        else:
-            what = "rows are not those that were sealed; which, only the leaf hashes could tell"
         self._note(one, Verdict.ALTERED, what, files=self._files(rows))
 
     def _check_states(self, one: SegmentVerdict, rows: SortedRows) -> None:
