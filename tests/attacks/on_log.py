@@ -186,7 +186,14 @@ def merges_two_segments(one: Installation) -> None:
     remake_log(one, told)
 
 
-@attack(Verdict.DUPLICATED, partition=0, first_offset=9, next_offset=12, kept=(2,))
+@attack(
+    Verdict.DUPLICATED,
+    partition=0,
+    first_offset=9,
+    next_offset=12,
+    kept=(2,),
+    others=(ALTERED,),
+)
 def seals_a_range_of_the_log_again(one: Installation) -> None:
     """A replayed range, with the log's key: it shows without any checkpoint that was kept."""
     told = entries(one)

@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from locard.cli.accounting import gaps
+from locard.cli.bundling import bundle
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
 from locard.cli.erasing import erase
@@ -53,6 +54,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
 
 
 for command in (
+    bundle,
     demo,
     doctor,
     erase,

@@ -89,6 +89,11 @@ def _tell(done: Sealed) -> int:
     help="Where to keep the checkpoint, if the lake is whole; for --checkpoint and --since.",
 )
 @click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Check an evidence bundle instead of a lake.",
+)
+@click.option(
     "--format",
     "format_name",
     type=click.Choice(["text", "json"]),
@@ -103,14 +108,17 @@ def verify(
     known: tuple[Path, ...],
     since: Path | None,
     save: Path | None,
+    bundle: Path | None,
     format_name: Literal["text", "json"],
 ) -> int:
     """Hold the lake, or the copy of one in the directory LAKE, against its transparency log.
 
     Exit status 0: whole. 1: altered, lost, or unanchored beyond policy. 2: could not be checked.
     """
-    from locard.evidence.verifier import report_object, report_text, verify_lake
+    from locard.evidence.verifier import verify_lake
 
+    if bundle:
+        return _verify_bundle(settings, bundle, trust, format_name)
     place = lake or settings.lake_place
     if not isinstance(place, Path):
         raise CannotContinue(
@@ -125,12 +133,34 @@ def verify(
         progress=_progress,
     )
     report.facts["trusted"] = whose
+    if save and report.is_whole:
+        _save(place, save, report)
+    return _show(report, format_name)
+
+
+def _verify_bundle(
+    settings: Settings, path: Path, trust: Path | None, format_name: Literal["text", "json"]
+) -> int:
+    from locard.evidence.bundle import verify_bundle
+    from locard.evidence.verifier import read_trust
+
+    given = trust or settings.trust_policy
+    report = verify_bundle(path, read_trust(given) if given else None)
+    report.facts["trusted"] = (
+        f"the policy {given}"
+        if given
+        else "the keys in the bundle itself: it is whole in itself or not, and may be anybody's"
+    )
+    return _show(report, format_name)
+
+
+def _show(report: Report, format_name: Literal["text", "json"]) -> int:
+    from locard.evidence.verifier import report_object, report_text
+
     if format_name == "json":
         click.echo(json.dumps(report_object(report), indent=1))
     else:
         click.echo(report_text(report), nl=False)
-    if save and report.is_whole:
-        _save(place, save, report)
     return 0 if report.is_whole else _WRONG
 
 

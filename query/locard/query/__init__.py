@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from locard.query.conversation import conversation
 from locard.query.gaps import GAP_COLUMNS, Account, find_gaps
+from locard.query.incident_report import IncidentReport, incident_report
 from locard.query.lake import confine, connect
 from locard.query.occurrences import OCCURRENCE_COLUMNS, find_occurrences
 from locard.query.output import Format, terminal_width, write_plan, write_rows
 from locard.query.session_table import print_sessions
-from locard.query.sessions import Wanted, events_without_session, find_session, list_sessions
+from locard.query.sessions import (
+    Wanted,
+    events_without_session,
+    find_session,
+    list_sessions,
+    sessions_between,
+)
 from locard.query.statements import Answer, run
 from locard.query.timeline import (
     TIMELINE_COLUMNS,
@@ -27,6 +34,7 @@ __all__ = [
     "Account",
     "Answer",
     "Format",
+    "IncidentReport",
     "TimelineRow",
     "View",
     "Wanted",
@@ -38,10 +46,12 @@ __all__ = [
     "find_gaps",
     "find_occurrences",
     "find_session",
+    "incident_report",
     "list_sessions",
     "position_of",
     "print_sessions",
     "run",
+    "sessions_between",
     "terminal_width",
     "timeline",
     "write_plan",

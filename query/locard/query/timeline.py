@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -54,10 +54,17 @@ TIMELINE_COLUMNS: Final = (
 )
 
 
-def timeline(connection: duckdb.DuckDBPyConnection, session_id: str) -> list[TimelineRow]:
+def timeline(
+    connection: duckdb.DuckDBPyConnection,
+    session_id: str,
+    without: Collection[str] = (),
+) -> list[TimelineRow]:
     """Return the session's events, causes before effects and otherwise by time.
 
     There are none where the lake does not know the session.
+
+    Args:
+        without: columns that are not to be shown.
 
     Raises:
         CannotContinue: the lake cannot be read.
@@ -65,7 +72,10 @@ def timeline(connection: duckdb.DuckDBPyConnection, session_id: str) -> list[Tim
     with reading():
         cursor = connection.execute(_SQL, [session_id])
         names = [column[0] for column in cursor.description or ()]
-        events = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        events = [
+            dict(zip(names, values, strict=True)) | dict.fromkeys(without)
+            for values in cursor.fetchall()
+        ]
     tools = {
         event["call_id"]: event["tool_name"]
         for event in events
