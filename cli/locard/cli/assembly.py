@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from locard.ingest.eventlog import EventLogReader, EventLogWriter
     from locard.ingest.eventlog.kafka_cluster import KafkaSettings
     from locard.ingest.retention import Retention
-    from locard.ingest.sealer import Sealer
+    from locard.ingest.sealer import Anchors, Sealer
     from locard.redaction import DetectionSettings, Keyring, RedactionPolicy, VaultSettings
 
 
@@ -145,6 +145,22 @@ def custodian(settings: Settings) -> Custodian:
     from locard.ingest.operators import operator
 
     return Custodian(evidence_keys(settings).custody_key(), operator())
+
+
+def anchors(settings: Settings) -> Anchors:
+    """Return the configured anchors of the transparency log."""
+    from locard.evidence.anchors.cosigning import WitnessAddress
+    from locard.evidence.log_files import DiskFiles
+    from locard.ingest.sealer import Anchors, AnchorSettings, log_files
+
+    wanted = AnchorSettings(
+        [WitnessAddress.parse(text) for text in settings.witnesses],
+        settings.anchor_seconds,
+        [DiskFiles(path) for path in settings.checkpoint_copies],
+        settings.timestamp_url,
+        settings.timestamp_minutes * 60,
+    )
+    return Anchors(wanted, log_files(settings.lake_place))
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from locard.cli.sealing import seal, verify
 from locard.cli.serving import collect, serve, up
 from locard.cli.settings import load_settings
 from locard.cli.vault import vault
+from locard.cli.witnessing import witness
 from locard.schema import LocardError
 
 COULD_NOT: Final = 2
@@ -73,7 +74,7 @@ for command in (
     verify,
 ):
     locard.add_command(command)
-for group in (hold, identity, keys, lake, quarantine, retention_, vault):
+for group in (hold, identity, keys, lake, quarantine, retention_, vault, witness):
     locard.add_command(group)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from locard.cli.assembly import evidence_keys, sealer
+from locard.cli.assembly import anchors, evidence_keys, sealer
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue, RetryableError
 
@@ -37,8 +37,11 @@ def seal(settings: Settings, once: bool, seconds: float | None) -> int:
     Exit status 1: the rows of a segment are not those that were published.
     """
     with sealer(settings) as working:
+        outside = anchors(settings)
         if once:
-            return _tell(working.seal())
+            done = working.seal()
+            outside.anchor(working.log)
+            return _tell(done)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
@@ -46,6 +49,7 @@ def seal(settings: Settings, once: bool, seconds: float | None) -> int:
         while not stopping.wait(seconds or settings.seal_seconds):
             try:
                 working.seal()
+                outside.anchor(working.log)
             except RetryableError as error:
                 click.echo(f"seal: {error}", err=True)
     return 0

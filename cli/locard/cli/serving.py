@@ -51,7 +51,7 @@ def port_option(name: str, default: int) -> Callable[[Any], Any]:
 @click.pass_obj
 def collect(settings: Settings, host: str, port: int) -> int:
     """Take events over HTTP and append them to the event log."""
-    _end_on_signals()
+    end_on_signals()
     from locard.ingest.collector import DEFAULT_LIMITS, CollectorLimits, Rate, collector_app
     from locard.ingest.garbage import collect_garbage_less_often
 
@@ -72,7 +72,7 @@ def collect(settings: Settings, host: str, port: int) -> int:
             limits=CollectorLimits(appends=appends, rate=rate),
         )
         collect_garbage_less_often()
-        _serve(app, listener, f"collecting on {_address(listener)}; {told}", settings.log_format)
+        serve_app(app, listener, f"collecting on {_address(listener)}; {told}", settings.log_format)
     return 0
 
 
@@ -82,13 +82,13 @@ def collect(settings: Settings, host: str, port: int) -> int:
 @click.pass_obj
 def serve(settings: Settings, host: str, port: int) -> int:
     """Answer questions about the lake over HTTP."""
-    _end_on_signals()
+    end_on_signals()
     from locard.query.api import query_app
 
     token, told = api_token(settings)
     with listen(host, port) as listener:
         app = query_app(settings.lake_place, token)
-        _serve(app, listener, f"answering on {_address(listener)}; {told}", settings.log_format)
+        serve_app(app, listener, f"answering on {_address(listener)}; {told}", settings.log_format)
     return 0
 
 
@@ -108,7 +108,7 @@ def up(
     The consumer's health and metrics are served on --health-port. When one of them ends by itself,
     the others are stopped.
     """
-    _end_on_signals()
+    end_on_signals()
     settings: Settings = context.obj
     if settings.kafka:
         raise CannotContinue(
@@ -182,7 +182,9 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _serve(app: FastAPI, listener: socket.socket, announcement: str, log_format: LogFormat) -> None:
+def serve_app(
+    app: FastAPI, listener: socket.socket, announcement: str, log_format: LogFormat
+) -> None:
     """Answer requests until told to stop, then finish those that are under way."""
     import uvicorn
 
@@ -216,7 +218,7 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, log_format:
     server.run(sockets=[listener])
 
 
-def _end_on_signals() -> None:
+def end_on_signals() -> None:
     """Before there is anything to stop, a signal ends the process in good order."""
 
     def end(*_: object) -> None:

@@ -118,6 +118,20 @@ class Settings(BaseSettings):
     seal_seconds: float = Field(
         5, gt=0, description="How often `locard up` seals what was published."
     )
+    witnesses: list[str] = Field(
+        [],
+        description="Who is asked to cosign checkpoints, each as `URL KEY` with a space between.",
+    )
+    anchor_seconds: float = Field(
+        60, ge=0, description="How often witnesses are asked and copies of the checkpoint made."
+    )
+    checkpoint_copies: list[Path] = Field(
+        [], description="Directories, such as mounts of write-once storage, for copies of it."
+    )
+    timestamp_url: str | None = Field(
+        None, pattern="^https?://", description="A time stamping authority (RFC 3161)."
+    )
+    timestamp_minutes: float = Field(60, gt=0, description="How often it stamps a checkpoint.")
     trust_policy: Path | None = Field(
         None, description="Whom `locard verify` believes, where it is not this installation's keys."
     )

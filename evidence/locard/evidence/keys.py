@@ -4,6 +4,7 @@
 |---|---|---|---|
 | `log` | signs checkpoints of the transparency log | the log goes on under a new key alone by `locard keys log --rotate` before | the sealer |
 | `log.verifier` | its public half, and those of older keys | made again from `log`; of older keys not | anybody |
+| `witness` | cosigns checkpoints of others' logs | a new one has to be trusted | the witness |
 | `custody` | signs what lawfully leaves the record | a new one has to be trusted by those who verify | who may erase |
 
 The private half of the log's key is written as `golang.org/x/mod/sumdb/note` writes it.
@@ -22,7 +23,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from locard.evidence.notes import ED25519, NoteError, NoteKey, VerifierKey
+from locard.evidence.notes import COSIGNATURE, ED25519, NoteError, NoteKey, VerifierKey
 from locard.evidence.signing import SigningKey
 from locard.schema import CannotContinue
 
@@ -76,6 +77,26 @@ class EvidenceKeys:
         except (OSError, ValueError) as error:
             raise CannotContinue(f"the custody key cannot be used: {error}") from error
 
+    def witness_key(self, name: str | None = None) -> NoteKey:
+        """Return the key of a witness; the first time it is made.
+
+        Args:
+            name: the witness's own, for a new key.
+
+        Raises:
+            CannotContinue: it cannot be read or made, or there is none and no name for it.
+        """
+        path = self.directory / "witness"
+        try:
+            if not path.exists():
+                if not name:
+                    raise CannotContinue("a witness needs a name, such as witness.example; --name")
+                key = NoteKey(name, Ed25519PrivateKey.generate(), COSIGNATURE)
+                self._write(path, private_text(key))
+            return parse_private(path.read_text(encoding="utf-8").strip())
+        except (OSError, NoteError, ValueError) as error:
+            raise CannotContinue(f"the witness's key {path} cannot be used: {error}") from error
+
     def rotate_log_key(self) -> tuple[NoteKey, NoteKey]:
         """Return the log's key until now and the new one that takes its place.
 
@@ -114,7 +135,7 @@ class EvidenceKeys:
 
 def private_text(key: NoteKey) -> str:
     """Return a private key as text."""
-    data = base64.b64encode(bytes([ED25519]) + key.private.private_bytes_raw()).decode()
+    data = base64.b64encode(bytes([key.kind]) + key.private.private_bytes_raw()).decode()
     return f"{_PRIVATE}{key.name}+{key.verifier.key_id.hex()}+{data}"
 
 
@@ -129,8 +150,8 @@ def parse_private(text: str) -> NoteKey:
     data = base64.b64decode(encoded, validate=True)
     if not (text.startswith(_PRIVATE) and plus and plus_too) or len(data) != 33:
         raise NoteError("it is no private key of a note")
-    key = NoteKey(name, Ed25519PrivateKey.from_private_bytes(data[1:]))
-    if data[0] != ED25519 or key.verifier.key_id.hex() != key_hash:
+    key = NoteKey(name, Ed25519PrivateKey.from_private_bytes(data[1:]), data[0])
+    if data[0] not in (ED25519, COSIGNATURE) or key.verifier.key_id.hex() != key_hash:
         raise NoteError("it does not fit its own hash")
     return key
 

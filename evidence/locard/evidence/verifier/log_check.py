@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from locard.evidence.anchors.stamping import kept_stamps, stamped_at
 from locard.evidence.log_files import LogFiles
 from locard.evidence.merkle import leaf_hash, root_of
 from locard.evidence.notes import Checkpoint, Note, NoteError, VerifierKey
@@ -22,7 +23,7 @@ from locard.evidence.tiles import (
 )
 from locard.evidence.verifier.findings import Report, Verdict
 from locard.evidence.verifier.trust import TrustPolicy
-from locard.schema import JsonError, parse_json
+from locard.schema import JsonError, parse_json, rfc3339
 
 CHECKPOINT = "checkpoint"
 
@@ -63,6 +64,7 @@ def check_log(
         _check_tiles(files, hashes, report)
     _compare(known, policy, checkpoint.size, lambda size: root_of(hashes[:size]), report)
     check_witnesses(note, policy, report)
+    check_timestamps(kept_stamps(files), policy, lambda size: root_of(hashes[:size]), report)
     report.facts["checkpoint"] = {
         "origin": checkpoint.origin,
         "size": checkpoint.size,
@@ -220,6 +222,31 @@ def check_witnesses(note: Note, policy: TrustPolicy, report: Report) -> None:
             f"{len(vouching)} witnesses vouch for the checkpoint and the policy asks for "
             f"{policy.witnesses.quorum}",
             file=CHECKPOINT,
+        )
+
+
+def check_timestamps(
+    stamps: Iterable[tuple[int, bytes]],
+    policy: TrustPolicy,
+    root_at: Callable[[int], bytes],
+    report: Report,
+) -> None:
+    """See which time stamps there are on the log as it was at some sizes."""
+    told: list[dict[str, Any]] = []
+    origin = policy.log_keys[0].name
+    wanted = policy.timestamps
+    for size, response in stamps if wanted.certificates else ():
+        moment = stamped_at(response, Checkpoint(origin, size, root_at(size)), wanted.certificates)
+        if moment is None:
+            report.add(Verdict.ALTERED, "a time stamp is not of this log at this size", size=size)
+        else:
+            told.append({"size": size, "at": rfc3339(moment)})
+    report.facts["timestamps"] = told
+    if wanted.required and not told:
+        report.add(
+            Verdict.UNANCHORED,
+            "no time stamp is there and the policy asks for one",
+            file="timestamps",
         )
 
 

@@ -76,8 +76,8 @@ def _facts(report: Report) -> Iterator[str]:
         )
     for name, moment in facts.get("witnesses", {}).items():
         yield f"vouched for by {name} since {rfc3339(datetime.fromtimestamp(moment, UTC))}"
-    for moment in facts.get("timestamps", []):
-        yield f"time stamped at {moment}"
+    for stamp in facts.get("timestamps", []):
+        yield f"time stamped at {stamp['at']}, when it had {stamp['size']:,} entries"
     if not facts.get("witnesses") and not facts.get("timestamps"):
         yield (
             "nobody outside vouches for it: whoever holds the log's key could have written it all "
