@@ -1,4 +1,4 @@
-"""Processes that publish, or write files anew, once they are told to: to be watched by strace."""
+"""Processes that publish, seal, or write files anew, once they are told to; strace watches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from attacks.installation import Installation
 from locard.ingest.lake import LakeWriter
 from locard.ingest.upkeep import Rewriter, live_files, open_lake, plan
 from locard.schema import LocardError
@@ -28,6 +29,13 @@ def optimizing(path: Path, told: Connection) -> None:
     planned = plan(live_files(table), NEXT_DAY.date())
     rewriter = Rewriter(path)
     _when_told(told, lambda: [rewriter.rewrite(table, one) for one in planned])
+
+
+def sealing(path: Path, told: Connection) -> None:
+    """Seal what was published."""
+    one = Installation(path.parent, [])
+    sealer = one.sealer()
+    _when_told(told, sealer.seal)
 
 
 def _when_told(told: Connection, work) -> None:

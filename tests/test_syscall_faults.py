@@ -40,8 +40,15 @@ CALLS = {
 }
 
 
-def one_fault(work, path: Path, calls: str, error: str, number: int) -> tuple[bool, int | None]:
-    """Let one process work with its n-th such call failing; return whether any did, and its end."""
+def one_fault(work, path: Path, calls: str, fault: str, number: int) -> tuple[bool, int | None]:
+    """Let one process work with a fault at its n-th such call; say whether it came to that.
+
+    Args:
+        fault: as strace has it, such as `error=EIO` or `signal=KILL`.
+
+    Returns:
+        Whether there was such a call, and the exit status of the process.
+    """
     ours, theirs = _PROCESSES.Pipe()
     process = _PROCESSES.Process(target=work, args=(path, theirs))
     with mock.patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parent)):
@@ -49,7 +56,7 @@ def one_fault(work, path: Path, calls: str, error: str, number: int) -> tuple[bo
     told = path.parent / "strace"
     with subprocess.Popen(
         [str(STRACE), "-f", "-qq", "-o", str(told), "-e", f"trace={calls}",
-         "-e", f"inject={calls}:error={error}:when={number}", "-p", str(ours.recv())],
+         "-e", f"inject={calls}:{fault}:when={number}", "-p", str(ours.recv())],
         stderr=subprocess.PIPE,
     ) as strace:  # fmt: skip
         _wait_until_attached(strace, process.pid)
@@ -58,7 +65,7 @@ def one_fault(work, path: Path, calls: str, error: str, number: int) -> tuple[bo
         if process.exitcode is None and "(INJECTED)" in told.read_text():
             process.kill()  # a thread of the runtime waits for another's signal, which failed
         process.join()
-    return "(INJECTED)" in told.read_text(), process.exitcode
+    return "(INJECTED)" in told.read_text() or (process.exitcode or 0) < 0, process.exitcode
 
 
 def _wait_until_attached(strace: subprocess.Popen[bytes], pid: int | None) -> None:
@@ -80,7 +87,9 @@ def test_each_system_call_may_fail_once(tmp_path, work, calls):
         lake = LakeWriter(path)
         for first in (0, 5):
             publish(lake, first, 5)
-        hit, status = one_fault(getattr(faulty_syscalls, work), path, calls, CALLS[calls], number)
+        hit, status = one_fault(
+            getattr(faulty_syscalls, work), path, calls, f"error={CALLS[calls]}", number
+        )
         if not hit:
             assert status == 0
             break

@@ -31,6 +31,7 @@ from locard.schema import canonical_bytes
 
 _COMMITMENT: Final = b"locard-commitment/1\x00"
 _TO_ESCAPE: Final = r'["\\\x00-\x1f]'
+_UTC: Final = pa.timestamp("us", tz="UTC")
 _SEALED_BY: Final = ("source", "consumer")
 _MOST_DAYS_TO_PUBLISH: Final = 2  # from taking a record to the day under which its row lies
 NO_LEAF: Final = bytes(HASH_BYTES)
@@ -265,9 +266,8 @@ def _json_of(name: str, column: pa.ChunkedArray) -> Any:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _quoted(column)
     if pa.types.is_timestamp(kind):
-        return pc.binary_join_element_wise(
-            '"', pc.replace_substring(pc.cast(column, pa.string()), " ", "T"), '"', ""
-        )
+        in_utc = column.cast(_UTC).cast(pa.string())  # whatever name UTC has in the file
+        return pc.binary_join_element_wise('"', pc.replace_substring(in_utc, " ", "T"), '"', "")
     if pa.types.is_list(kind):
         return _lists(column)
     if pa.types.is_floating(kind):

@@ -162,7 +162,7 @@ class SegmentCheck:
             if kept != found:
                 self._note(one, Verdict.ALTERED, "the leaf hashes are damaged, the rows are whole")
             return
-        if kept is None or not _root_is(sealed, kept):
+        if kept is None or len(kept) != len(expected) or not _root_is(sealed, kept):
             self._tell_without_leaves(one, rows, is_full=is_full)
             return
         by_offset = dict(zip(expected.tolist(), kept, strict=True))

@@ -162,22 +162,28 @@ class Sealer:
     def _rows(self, commit: Commit) -> pa.Table:
         """Return the rows that a commit added; from where they are now, if they were moved."""
         try:
-            tables = [self._read(path) for path in commit.added]
+            contents = [self._contents(path) for path in commit.added]
+            moved = [] if contents else [self._read_moved(one) for one in commit.manifests]
         except FileNotFoundError:
-            tables = [self._read_moved(manifest) for manifest in commit.manifests]
-        except (OSError, pa.ArrowException):
+            contents, moved = [], [self._read_moved(manifest) for manifest in commit.manifests]
+        except OSError as error:
+            raise RetryableError(
+                f"a file of version {commit.version} of the lake at {self.place} cannot be read "
+                f"now: {error}; nothing was sealed, seal again"
+            ) from error
+        try:
+            tables = moved or [pq.ParquetFile(data).read() for data in contents]
+        except (OSError, pa.ArrowException):  # it was read whole, so it is the file that is damaged
             log.error(
-                "version %d of the lake: a file cannot be read, so its rows count as altered",
+                "version %d of the lake: a file is damaged, so its rows count as altered",
                 commit.version,
             )
             tables = []
         return pa.concat_tables(tables, promote_options="default") if tables else None
 
-    def _read(self, path: str, filters: Any = None) -> pa.Table:
-        with self._store.files.open_input_file(path) as file:
-            if filters is None:
-                return pq.ParquetFile(file).read()
-            return pq.read_table(file, filters=filters, partitioning=None)
+    def _contents(self, path: str) -> pa.BufferReader:
+        with self._store.files.open_input_stream(path) as file:
+            return pa.BufferReader(file.read_buffer())
 
     def _read_moved(self, manifest: Mapping[str, Any]) -> pa.Table:
         """Return the rows of a segment that upkeep has written to other files since."""
@@ -189,7 +195,8 @@ class Sealer:
         )
         files = [file.path for file in live_files(self._store.open())]
         return pa.concat_tables(
-            [self._read(path, belongs) for path in files], promote_options="default"
+            [pq.read_table(path, filters=belongs, filesystem=self._store.files) for path in files],
+            promote_options="default",
         )
 
     def _resume(self) -> int:
