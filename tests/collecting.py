@@ -9,7 +9,7 @@ import httpx
 from eventlogs import LogUnderTest
 from locard.ingest.eventlog import OutgoingRecord
 from locard.schema import Event, event_json, parse_event
-from making import event
+from making import event, without_seal
 
 ARRAY = {"Content-Type": "application/json"}
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -32,12 +32,12 @@ def shared(*sent: bytes) -> list[bytes]:
 
 
 def values(log: LogUnderTest) -> list[bytes]:
-    """Return what is in the log, in order of its one session."""
+    """Return what is in the log, in order of its one session; without seals."""
     found: list[bytes] = []
     with log.reader() as reader:
         reader.start(lambda _: {}, lambda: None)
         while records := reader.poll(1_000, 0):
-            found += [record.value for record in records]
+            found += [without_seal(record.value) for record in records]
     return found
 
 

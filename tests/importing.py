@@ -17,6 +17,7 @@ from locard.ingest.importers.files import CONVERTERS, ImportReport, Ledger, impo
 from locard.ingest.importers.lines import Line
 from locard.ingest.importers.openai_messages import run_events
 from locard.schema import Event, RetryableError, parse_event
+from making import without_seal
 
 START = datetime(2026, 5, 4, 9, 32, tzinfo=UTC)
 OBSERVED = datetime(2026, 5, 5, tzinfo=UTC)
@@ -122,4 +123,4 @@ def events_in_log(path: Path) -> list[Event]:
     finally:
         reader.close()
     records.sort(key=lambda record: (record.partition, record.offset))
-    return [parse_event(record.value) for record in records]
+    return [parse_event(without_seal(record.value)) for record in records]

@@ -7,7 +7,14 @@ from typing import Any
 from locard.evidence import SigningKey
 from locard.evidence.custody import Custodian
 from locard.redaction import RedactedEvent
-from locard.schema import Event, RedactionRecord, new_event_id, validate_event
+from locard.schema import (
+    Event,
+    RedactionRecord,
+    event_json,
+    new_event_id,
+    parse_event,
+    validate_event,
+)
 
 RECORD = RedactionRecord(policy="test/1", engine="test")
 
@@ -49,6 +56,11 @@ def said(text: str, role: str = "user", trust: str = "user") -> dict[str, Any]:
 def redacted(plain: Event) -> RedactedEvent:
     """Return an event as redaction hands it on, for tests of what comes after."""
     return RedactedEvent(plain, RECORD)
+
+
+def without_seal(value: bytes) -> bytes:
+    """Return the JSON of an event as it was before it was sealed."""
+    return event_json(parse_event(value).model_copy(update={"seal": None}))
 
 
 def custodian() -> Custodian:

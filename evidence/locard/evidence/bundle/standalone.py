@@ -222,8 +222,8 @@ def row_leaf(row):
         for name, value in row.items()
         if name not in CONTENT | RECORDED | {"withheld", "absent"} and value is not None
     }
-    absent = parsed(row["absent"]) if row.get("absent") else {}
-    if absent and written(absent) != row["absent"]:
+    absent = {} if row.get("absent") is None else parsed(row["absent"])
+    if row.get("absent") is not None and written(absent) != row["absent"]:
         raise Broken("`absent` is in another form than its one")
     at_source = {name: why for name, why in absent.items() if name not in told["fields"]}
     if at_source:

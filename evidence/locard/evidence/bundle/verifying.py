@@ -28,6 +28,7 @@ from locard.evidence.notes import Checkpoint, Note, NoteError
 from locard.evidence.signing import is_signature
 from locard.evidence.verifier import Report, SegmentVerdict, TrustPolicy, Verdict
 from locard.evidence.verifier.changes import Changes
+from locard.evidence.verifier.entries import is_segment
 from locard.evidence.verifier.lake import SEGMENT_FORMAT
 from locard.evidence.verifier.leaves import State, leaf_at, row_leaves
 from locard.evidence.verifier.log_check import check_witnesses
@@ -85,7 +86,9 @@ def _check(
     _check_files(parts, manifest, policy, report)
     checkpoint = _check_checkpoint(parts["checkpoint"], policy, report)
     entries = dict(_entries(parts["entries.jsonl"], checkpoint, report))
-    segments = {at: one for at, one in entries.items() if one["format"] == SEGMENT_FORMAT}
+    segments = {at: told for at, told in entries.items() if told["format"] == SEGMENT_FORMAT}
+    if not all(map(is_segment, segments.values())):
+        raise ValueError("a segment's entry is not one")
     changes = Changes(entries, policy.custody.keys, report)
     rows = pq.read_table(BytesIO(parts["rows.parquet"]))
     listed = {

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSystem, LocalFileSystem, SubTreeFileSystem
 
 from locard.evidence.leaf_files import LeafFiles
 from locard.evidence.log_files import DiskFiles
 from locard.evidence.notes import Checkpoint, Note, NoteError
 from locard.evidence.verifier.changes import Changes
+from locard.evidence.verifier.entries import is_segment
 from locard.evidence.verifier.findings import LAWFUL, Report, SegmentVerdict, Verdict
 from locard.evidence.verifier.leaves import leaf_at
 from locard.evidence.verifier.log_check import check_log
@@ -110,10 +110,13 @@ def _live_files(lake: Path, report: Report) -> list[str]:
             )
         actions = pa.table(table.get_add_actions(flatten=True))
         found = sorted(map(unquote, actions["path"].to_pylist()))
-    except (DeltaError, OSError) as error:
-        first_line = str(error).strip().split("\n", 1)[0]
-        if not (lake / LOG_DIRECTORY).is_dir():
-            raise CannotContinue(f"there is no lake at {lake}: {first_line}") from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # what a log that was made to do harm raises may be no Exception
+        if isinstance(error, CannotContinue) or not (lake / LOG_DIRECTORY).is_dir():
+            raise CannotContinue(
+                f"there is no lake at {lake} that can be read: {first_line(error)}"
+            ) from error
         report.add(Verdict.MISSING, "the lake's own log cannot be read", file="_delta_log")
         return []
     inside = [path for path in found if _is_inside(path)]
@@ -142,6 +145,11 @@ def _is_inside(path: str) -> bool:
     return "://" not in path and not path.startswith("/") and ".." not in path.split("/")
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says."""
+    return str(error).strip().split("\n", 1)[0]
+
+
 def _segments(
     entries: Mapping[int, Mapping[str, Any]], report: Report
 ) -> dict[int, Mapping[str, Any]]:
@@ -150,12 +158,11 @@ def _segments(
     ends: dict[tuple[str, int], int] = {}
     for index, entry in entries.items():
         if entry.get("format") == SEGMENT_FORMAT:
-            try:
-                partition = str(entry["topic_id"]), int(entry["partition"])
-                first, following = int(entry["first_offset"]), int(entry["next_offset"])
-            except (KeyError, TypeError, ValueError):
+            if not is_segment(entry):
                 report.add(Verdict.ALTERED, "a segment's entry is not one", entry=index)
                 continue
+            partition = entry["topic_id"], entry["partition"]
+            first, following = entry["first_offset"], entry["next_offset"]
             _tell_gap(partition, ends.get(partition, 0), first, index, report)
             ends[partition] = max(following, ends.get(partition, 0))
             segments[index] = entry

@@ -101,10 +101,7 @@ class _Columns:
         self._withheld = withheld
         table = table.combine_chunks()
         names = set(table.column_names)
-        self.has_unknown = any(
-            table[name].null_count < table.num_rows
-            for name in names - UNKNOWN_TO_LEAVES - CORE.keys() - CONTENT - RECORDED
-        )
+        self.has_unknown = not names <= UNKNOWN_TO_LEAVES | CORE.keys() | CONTENT | RECORDED
         self._rows = table.num_rows
         self._table = table
         self._core = _joined(

@@ -173,16 +173,28 @@ def _work(files: FileSystem, paths: Sequence[str], found: LakeRows) -> Iterator[
         try:
             with files.open_input_file(path) as file:
                 metadata = pq.ParquetFile(file).metadata
-        except (OSError, pa.ArrowException) as error:
+        except Exception as error:  # noqa: BLE001 - a file that was made to do harm may raise any
             found.unreadable[path] = _why(error)
             continue
         columns = {metadata.schema.column(at).path: at for at in range(metadata.num_columns)}
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group)
+            if not _is_consistent(metadata, rows):
+                found.unreadable[path] = "its metadata contradicts itself"
+                break
             offsets = _bounds(rows, columns.get("log_offset"))
             partitions = _bounds(rows, columns.get("log_partition"))
             last = offsets[1] if offsets else None
             yield Work(path, number, group, rows.num_rows, last, partitions)
+
+
+def _is_consistent(metadata: pq.FileMetaData, group: pq.RowGroupMetaData) -> bool:
+    """Say whether each column that is no list says that it has a value for each row."""
+    return all(
+        metadata.schema.column(at).max_repetition_level
+        or group.column(at).num_values == group.num_rows
+        for at in range(metadata.num_columns)
+    )
 
 
 def _bounds(group: pq.RowGroupMetaData, column: int | None) -> tuple[int, int] | None:
@@ -220,7 +232,7 @@ def _read(files: FileSystem, work: Work) -> _Part | str:
                 work.row_group, use_threads=False
             )
         return _part(table, work)
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - likewise
         return _why(error)
 
 
