@@ -8,6 +8,7 @@ import click
 
 from locard.cli.questions import format_options, inert_stdout
 from locard.cli.settings import Settings
+from locard.cli.trail import note_read
 
 if TYPE_CHECKING:
     from locard.query import Format
@@ -38,6 +39,8 @@ def gaps(
 
     with connect(settings.lake_place) as connection:
         account, rows = find_gaps(connection, collector, is_all=is_all, signatures=signatures)
+    asked = f"gaps --collector {collector}" if collector else "gaps"
+    note_read(settings, asked, len(rows))
     stream = inert_stdout()
     is_table = format_name == "table"
     if rows or not is_table:

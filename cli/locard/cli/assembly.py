@@ -58,10 +58,11 @@ def log_writer(settings: Settings) -> Iterator[EventLogWriter]:
 
 
 @contextmanager
-def collector_log(settings: Settings) -> Iterator[EventLogWriter]:
-    """Open the configured event log for a collector, which goes on while Kafka is away.
+def collector_log(settings: Settings, spool_name: str = "spool.sqlite") -> Iterator[EventLogWriter]:
+    """Open the configured event log for a service, which goes on while Kafka is away.
 
-    On Kafka there is a spool in front, in the home. The embedded log is itself on this disk.
+    On Kafka there is a spool in front, in the home, of each service its own. The embedded log is
+    itself on this disk.
     """
     if not settings.kafka:
         with log_writer(settings) as writer:
@@ -71,7 +72,7 @@ def collector_log(settings: Settings) -> Iterator[EventLogWriter]:
     from locard.ingest.spool import Spool, SpooledWriter
 
     kafka = kafka_settings(settings, settings.kafka)
-    spool = Spool(settings.home / "spool.sqlite", settings.spool_bytes)
+    spool = Spool(settings.home / spool_name, settings.spool_bytes)
     spooled = SpooledWriter(lambda: KafkaWriter(kafka, _SECONDS_UNTIL_SPOOLED), spool)
     try:
         yield spooled

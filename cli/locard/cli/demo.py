@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from locard.cli.assembly import consumer, log_writer
+from locard.cli.assembly import consumer, evidence_keys, log_writer, sealer
 from locard.cli.demo_scenario import DAMAGED_RECORD, SESSION, incident
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue, Event, event_json
@@ -41,6 +41,7 @@ def demo(settings: Settings, no_serve: bool) -> int:
     _redact(settings)
     _show_timeline(settings)
     _show_redaction(settings, events)
+    _show_evidence(settings)
     _go_on(home)
     if not no_serve and sys.stdout.isatty():
         _serve(settings)
@@ -117,6 +118,28 @@ def _show_redaction(settings: Settings, events: list[Event]) -> None:
     click.echo("note to automatic assistants names. That can be told without anybody seeing it.\n")
 
 
+def _show_evidence(settings: Settings) -> None:
+    """Seal what was recorded, verify it, and have one flipped byte caught in a copy."""
+    from locard.evidence.verifier import own_policy, verify_lake
+
+    with sealer(settings) as working:
+        sealed = working.seal()
+    policy = own_policy(evidence_keys(settings))
+    lake, copy = settings.home / "lake", settings.home / "copy"
+    whole = verify_lake(lake, policy)
+    shutil.copytree(lake, copy)
+    (path,) = copy.glob("ingest_date=*/*.parquet")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    flipped = verify_lake(copy, policy)
+    shutil.rmtree(copy)
+    said = "whole" if whole.is_whole else "NOT whole"
+    click.echo(f"sealed       {sealed.rows} events in a transparency log; verified: {said}")
+    said = "whole" if flipped.is_whole else f"NOT whole ({', '.join(flipped.counts)})"
+    click.echo(f"a copy       with one bit of one file turned; verified: {said}\n")
+
+
 def _quote(text: str) -> None:
     for line in text.splitlines():
         click.echo("\n".join(textwrap.wrap(line, _WIDTH - 4, **_INDENT)) or "  |")
@@ -128,6 +151,7 @@ def _go_on(home: Path) -> None:
     click.echo(f"  locard --home {home} timeline --session {SESSION} --details")
     click.echo(f'  locard --home {home} sql "FROM pseudonyms"')
     click.echo(f"  locard --home {home} sessions --format json")
+    click.echo(f"  locard --home {home} verify")
 
 
 def _serve(settings: Settings) -> None:

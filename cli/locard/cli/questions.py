@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from locard.cli.settings import Settings
+from locard.cli.trail import note_read
 from locard.schema import CannotContinue, utc_now
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def sessions(
     with connect(settings.lake_place) as connection:
         columns, rows = list_sessions(connection, wanted)
         without = events_without_session(connection) if format_name == "table" else 0
+    told = {"tool": tool, "since": since, "until": until, "limit": limit}
+    note_read(settings, _asked("sessions", **told), len(rows))
     if format_name == "table":
         stream = inert_stdout()
         print_sessions(columns, rows, stream, width or terminal_width(stream))
@@ -124,6 +127,7 @@ def timeline(
     with connect(settings.lake_place) as connection:
         rows = timeline(connection, find_session(connection, given))
     only = position_of(rows, event) if event else None
+    note_read(settings, _asked("timeline", session=given, event=event), len(rows))
     if format_name == "table":
         shows_details = details or only is not None
         print_timeline(
@@ -161,15 +165,42 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with connect(settings.lake_place) as connection:
         confine(connection)
+        note_read(settings, statement, None)
+        count = 0
         for number, answer in enumerate(run(connection, statement)):
             if number and format_name in ("table", "csv"):
                 click.echo()
+            rows = list(answer.rows) if answer.is_plan else _Counted(answer.rows)
             if answer.is_plan and format_name == "table":
-                write_plan(answer.rows, stream)
+                write_plan(rows, stream)
             else:
-                write_rows(answer.columns, answer.rows, format_name, stream, width=width)
+                write_rows(answer.columns, rows, format_name, stream, width=width)
             stream.flush()  # the next statement may take long, and this answer is there
+            count += len(rows)
+        note_read(settings, statement, count, "read_done")
     return 0
+
+
+class _Counted:
+    """Rows as they are handed on, and how many there were."""
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        self._rows = rows
+        self._count = 0
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for row in self._rows:
+            self._count += 1
+            yield row
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def _asked(command: str, **options: object) -> str:
+    """Return a command with the options that it was given, for the record."""
+    told = (f"--{name} {value}" for name, value in options.items() if value is not None)
+    return " ".join([command, *told])
 
 
 def inert_stdout() -> TextIO:

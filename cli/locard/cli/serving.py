@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from locard.ingest.eventlog import EventLogWriter
+    from locard.query.api import Reading, Trail
 
 COLLECT_PORT: Final = 4318
 SERVE_PORT: Final = 8700
@@ -86,10 +88,35 @@ def serve(settings: Settings, host: str, port: int) -> int:
     from locard.query.api import query_app
 
     token, told = api_token(settings)
-    with listen(host, port) as listener:
-        app = query_app(settings.lake_place, token)
+    with listen(host, port) as listener, reading_trail(settings) as trail:
+        app = query_app(settings.lake_place, token, trail)
         serve_app(app, listener, f"answering on {_address(listener)}; {told}", settings.log_format)
     return 0
+
+
+@contextmanager
+def reading_trail(settings: Settings) -> Iterator[Trail]:
+    """Give what records reading through the API, on the configured log."""
+    from locard.ingest.access import access_record
+
+    if settings.access_trail == "off":
+        yield lambda _: None
+        return
+    with collector_log(settings, "reading.sqlite") as writer:
+
+        def note(reading: Reading) -> None:
+            record = access_record(
+                "read",
+                "api-token",
+                row_count=reading.row_count,
+                case_id=reading.case_id,
+                purpose=reading.purpose,
+                query=reading.query,
+                told={},
+            )
+            writer.append([record])
+
+        yield note
 
 
 @click.command()

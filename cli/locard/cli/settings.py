@@ -76,6 +76,12 @@ class Settings(BaseSettings):
         description="What the collector keeps on its disk while Kafka is away, in bytes.",
     )
     api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
+    access_trail: Literal["on", "off"] = Field(
+        "on",
+        description="Whether reading the record is itself recorded, before the answer is seen.",
+    )
+    case: str | None = Field(None, description="The case that what you do is for; it is recorded.")
+    purpose: str | None = Field(None, description="Why you do it; it is recorded.")
     log_format: LogFormat = Field(
         "text", description="How services write to standard error: text or json."
     )

@@ -11,10 +11,11 @@ def note_access(
     settings: Settings,
     action: str,
     *,
-    row_count: int,
+    row_count: int | None,
     case_id: str | None,
     purpose: str | None,
     told: dict[str, JsonValue],
+    query: str | None = None,
 ) -> None:
     """Have an `access` event in the log: who did this now, for which case, why; durable on return.
 
@@ -25,7 +26,38 @@ def note_access(
     from locard.ingest.operators import operator
 
     record = access_record(
-        action, operator(), row_count=row_count, case_id=case_id, purpose=purpose, told=told
+        action,
+        operator(),
+        row_count=row_count,
+        case_id=case_id or settings.case,
+        purpose=purpose or settings.purpose,
+        query=query,
+        told=told,
     )
     with log_writer(settings) as log:
         log.append([record])
+
+
+def note_read(settings: Settings, query: str, row_count: int | None, action: str = "read") -> None:
+    """Have an `access` event in the log before an answer to a question goes out.
+
+    With `access_trail = "off"`, as for a copy of a lake on a medium that cannot be written, there
+    is none.
+
+    Args:
+        query: the command, or the statement.
+        row_count: of the answer; `None` where it is not known before it goes out.
+
+    Raises:
+        LocardError: see `note_access`.
+    """
+    if settings.access_trail == "on":
+        note_access(
+            settings,
+            action,
+            row_count=row_count,
+            case_id=None,
+            purpose=None,
+            query=query,
+            told={},
+        )

@@ -21,6 +21,7 @@ def access_record(
     row_count: int | None = None,
     case_id: str | None = None,
     purpose: str | None = None,
+    query: str | None = None,
     told: dict[str, JsonValue],
 ) -> OutgoingRecord:
     """Return the record of one `access` event, which happens now.
@@ -31,9 +32,16 @@ def access_record(
         row_count: how many events or rows it was about.
         case_id: the case that it was for.
         purpose: why, in the words of who did it.
+        query: what was asked. It is content, as `purpose` is, and redacted before it is stored.
         told: what else there is to tell. It is content, and redacted before it is stored.
     """
-    body = {"action": action, "row_count": row_count, "case_id": case_id, "purpose": purpose}
+    body = {
+        "action": action,
+        "row_count": row_count,
+        "case_id": case_id,
+        "purpose": purpose,
+        "query": query,
+    }
     return _record(
         "access",
         principal,

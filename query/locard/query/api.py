@@ -11,6 +11,8 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Annotated, Any, Final
 
 import duckdb
@@ -56,15 +58,41 @@ class _Anything(Convertor[str]):
 register_url_convertor("session_id", _Anything())
 
 
-def query_app(lake: LakePlace, token: str) -> FastAPI:
+@dataclass(frozen=True)
+class Reading:
+    """What somebody is about to read.
+
+    Args:
+        query: what was asked.
+        row_count: of the answer.
+        case_id: the case that it is for, as the caller says (`Locard-Case`).
+        purpose: why, likewise (`Locard-Purpose`).
+    """
+
+    query: str = field(repr=False)
+    row_count: int
+    case_id: str | None = field(repr=False)
+    purpose: str | None = field(repr=False)
+
+
+Trail = Callable[[Reading], None]
+"""Records that somebody reads, durably; if it raises a `LocardError`, nobody sees the answer."""
+
+
+def _no_trail(_: Reading) -> None:
+    return
+
+
+def query_app(lake: LakePlace, token: str, trail: Trail = _no_trail) -> FastAPI:
     """Return the application that answers questions about the lake at this directory.
 
     Args:
         token: what callers have to present as `Authorization: Bearer …`.
+        trail: is told of each answer before it goes out, one at a time.
     """
     if not token:
         raise ValueError("the API needs a token")
-    questions = _Questions(lake)
+    questions = _Questions(lake, trail)
     app = FastAPI(
         title="Locard",
         docs_url=None,
@@ -91,17 +119,21 @@ def query_app(lake: LakePlace, token: str) -> FastAPI:
 class _Questions:
     """The handlers. Each question opens the lake anew, so it sees what was published last."""
 
-    def __init__(self, lake: LakePlace) -> None:
+    def __init__(self, lake: LakePlace, trail: Trail) -> None:
         self._lake = lake
+        self._trail = trail
+        self._noting = Lock()
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def sessions(self, limit: Annotated[int, Query(ge=1, le=10_000)] = 100) -> Response:
+    async def sessions(
+        self, request: Request, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+    ) -> Response:
         """Answer `GET /v1/sessions`: the newest first."""
-        return await self._ask(lambda lake: _sessions(lake, limit))
+        return await self._ask(lambda lake: _sessions(lake, limit), request)
 
-    async def timeline(self, session_id: str) -> Response:
+    async def timeline(self, request: Request, session_id: str) -> Response:
         """Answer `GET /v1/sessions/…/timeline`: the session's events in order."""
-        return await self._ask(lambda lake: _timeline(lake, session_id))
+        return await self._ask(lambda lake: _timeline(lake, session_id), request)
 
     async def ready(self) -> Response:
         """Answer `GET /readyz`: whether the lake can be read."""
@@ -110,21 +142,32 @@ class _Questions:
         except HTTPException:
             raise HTTPException(503, "the lake cannot be read; see the API's own log") from None
 
-    async def _ask(self, question: Question) -> Response:
+    async def _ask(self, question: Question, request: Request | None = None) -> Response:
         async with self._turns:
-            return await run_in_threadpool(self._answered, question)
+            return await run_in_threadpool(self._answered, question, request)
 
-    def _answered(self, question: Question) -> Response:
+    def _answered(self, question: Question, request: Request | None) -> Response:
         try:
             with connect(self._lake) as lake:
                 confine(lake)
-                return _answer(question(lake))
+                content = question(lake)
+            if request is not None:
+                with self._noting:
+                    self._trail(_reading(request, content))
+            return _answer(content)
         except LocardError as error:
             log.warning("a question was not answered: %s", error)
             raise HTTPException(503, str(error)) from None
         except duckdb.Error as error:  # its text may quote what was read
             log.warning("a question was not answered: %s", type(error).__name__)
             raise HTTPException(503, "the lake could not be read; ask again") from None
+
+
+def _reading(request: Request, content: Answer) -> Reading:
+    rows = next(value for value in content.values() if isinstance(value, list))
+    query = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    case_id, purpose = (request.headers.get(name) for name in ("locard-case", "locard-purpose"))
+    return Reading(f"{request.method} {query}", len(rows), case_id, purpose)
 
 
 def _ready(lake: duckdb.DuckDBPyConnection) -> Answer:

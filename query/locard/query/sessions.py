@@ -21,7 +21,10 @@ _SESSIONS: Final = """
     ORDER BY started_at DESC, session_id
     LIMIT $limit
 """
-_WITHOUT: Final = "SELECT count(*) FROM events WHERE session_id IS NULL"
+_WITHOUT: Final = """
+    SELECT count(*) FROM events
+    WHERE session_id IS NULL AND kind NOT IN ('access', 'custody', 'accounting')
+"""
 _CUT: Final = "…"
 _FEWEST_CHARACTERS: Final = 4  # of a session id that stand for the whole
 
@@ -63,7 +66,7 @@ def list_sessions(
 
 
 def events_without_session(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many events belong to no session."""
+    """Return how many events of agents belong to no session."""
     with reading():
         (count,) = connection.execute(_WITHOUT).fetchone() or (0,)
     return int(count)
