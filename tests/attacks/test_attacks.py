@@ -1,6 +1,6 @@
 """No attack passes, and no accident alarms: `locard verify` on each case of the tables.
 
-`python -m pytest tests/attacks -q` runs them; `script/attacks` prints the table.
+`python -m pytest tests/attacks -q` runs them; `script/fuzz --table` prints the table.
 """
 
 from __future__ import annotations

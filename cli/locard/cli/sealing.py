@@ -103,6 +103,7 @@ def _tell(done: Sealed) -> int:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    help="For people, or for machines.",
 )
 @click.pass_obj
 def verify(
