@@ -98,6 +98,7 @@ class Templates:
             pa.array([0] * count, pa.int32()),
             pa.array(range(first, first + count), pa.int64()),
             pa.array(["{}"] * count),
+            pa.nulls(count, pa.string()),
         ]
         return pa.Table.from_arrays([*table.columns, *stored], schema=LAKE_COLUMNS)
 

@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from locard.evidence import SigningKey
-from locard.evidence.commitments import commitment, salt_of, text
+from locard.evidence.commitments import commitment, salt_of
 from locard.evidence.custody import Custodian
 from locard.evidence.merkle import leaf_hash, root_of
 from locard.evidence.notes import Checkpoint, NoteKey, note
@@ -48,12 +48,12 @@ def vectors() -> dict[str, Any]:
     """Return all values, computed by the code that writes the lake."""
     parts = Sealed.of(event_object(validate_event(EVENT)))
     sources = parts.commitments(SEED)
-    changed = {"rationale": text(commitment(NEW_SALT, "rationale", canonical_bytes(REDACTED)))}
+    changed = {"rationale": commitment(NEW_SALT, "rationale", canonical_bytes(REDACTED)).hex()}
     evidence = canonical_bytes(
         {
             "fields": {
-                "parameters": {"salt": text(salt_of(SEED, "parameters"))},
-                "rationale": {"salt": text(NEW_SALT), "source": sources["rationale"]},
+                "parameters": {"salt": salt_of(SEED, "parameters").hex()},
+                "rationale": {"salt": NEW_SALT.hex(), "source": sources["rationale"]},
             }
         }
     ).decode()
@@ -74,12 +74,12 @@ def vectors() -> dict[str, Any]:
     )
     return {
         "event": EVENT,
-        "seed": text(SEED),
-        "salts": {name: text(salt_of(SEED, name)) for name in sorted(sources)},
+        "seed": SEED.hex(),
+        "salts": {name: salt_of(SEED, name).hex() for name in sorted(sources)},
         "values": {name: value.decode() for name, value in sorted(parts.values.items())},
         "commitments": sources,
         "core": canonical_bytes(parts.core).decode(),
-        "digest": text(digest),
+        "digest": digest.hex(),
         "row": {
             "rationale": REDACTED,
             "parameters": parts.values["parameters"].decode(),
@@ -90,9 +90,9 @@ def vectors() -> dict[str, Any]:
             "log_offset": 7,
         },
         "record": entry[32:].decode(),
-        "leaf": text(leaf),
-        "leaves": [text(one) for one in leaves],
-        "root": text(root_of(leaves)),
+        "leaf": leaf.hex(),
+        "leaves": [one.hex() for one in leaves],
+        "root": root_of(leaves).hex(),
         "log_key": str(key.verifier),
         "checkpoint": note(checkpoint.text, [key.line(checkpoint.text)]).decode(),
         "custody_key": custody.key_id,

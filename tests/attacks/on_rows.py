@@ -13,7 +13,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from attacks.cases import attack, row_attack
 from attacks.installation import NOW, Installation
-from locard.evidence.commitments import new_seed, text
+from locard.evidence.commitments import new_seed
 from locard.evidence.emptied import emptied_evidence
 from locard.evidence.verifier import TrustPolicy, Verdict
 
@@ -220,7 +220,7 @@ def swaps_the_salts_of_two_rows(one: Installation) -> None:
 def forges_a_value_with_a_salt_of_its_own(one: Installation) -> None:
     def forged(evidence):
         told = json.loads(evidence)
-        told["fields"]["on_behalf_of"] = {"salt": text(new_seed())}
+        told["fields"]["on_behalf_of"] = {"salt": new_seed().hex()}
         return json.dumps(told, separators=(",", ":"), sort_keys=True)
 
     one.change_row(9, on_behalf_of="Noa", evidence=forged)

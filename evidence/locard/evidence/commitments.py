@@ -8,7 +8,6 @@ salt is not known, and nobody can find another value for it (the construction of
 
 from __future__ import annotations
 
-import base64
 import secrets
 from hashlib import sha256
 from typing import Final
@@ -38,18 +37,13 @@ def commitment(salt: bytes, field: str, value: bytes) -> bytes:
     return sha256(b"%b%b%b\x00%b" % (_COMMITMENT, salt, field.encode(), value)).digest()
 
 
-def text(data: bytes) -> str:
-    """Return bytes in base64url without padding, as they stand in JSON."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def data(text: str) -> bytes:
-    """Return the bytes that a text stands for; see `text`.
+def from_hex(text: str) -> bytes:
+    """Return the bytes that lower-case hex stands for.
 
     Raises:
-        ValueError: it is not base64url, or not the one way to write these bytes.
+        ValueError: it is not the one way to write them.
     """
-    found = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != text:
-        raise ValueError("not the shortest base64url of its bytes")
+    found = bytes.fromhex(text)
+    if found.hex() != text:
+        raise ValueError("not the one hex of its bytes")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from locard.evidence.commitments import commitment, data, text
+from locard.evidence.commitments import commitment, from_hex
 from locard.schema import canonical_bytes, parse_json
 
 
@@ -22,7 +22,7 @@ def emptied_evidence(evidence: str, values: Mapping[str, bytes]) -> str:
         entry = fields.get(name, {})
         if "salt" not in entry:
             continue  # it could not be proved before, and cannot be afterwards
-        found = text(commitment(data(entry["salt"]), name, value))
+        found = commitment(from_hex(entry["salt"]), name, value).hex()
         source = entry.get("source")
         fields[name] = (
             {"source": found} if source is None else {"redacted": found, "source": source}

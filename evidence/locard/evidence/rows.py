@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring as _quoted  # the escapes of RFC 8785
 from typing import Any, Final
 
-from locard.evidence.commitments import commitment, data, new_seed, salt_of, text
+from locard.evidence.commitments import commitment, from_hex, new_seed, salt_of
 from locard.evidence.seals import Sealed, is_intact
 from locard.schema import Seal, canonical_bytes
 
@@ -55,7 +55,7 @@ def row_evidence(raw: Mapping[str, Any], redacted: Mapping[str, Any]) -> RowEvid
     seal = Seal.model_validate_json(canonical_bytes(raw["seal"])) if raw.get("seal") else None
     if seal:
         stamped = seal.stamped
-        seed = data(seal.seed)
+        seed = from_hex(seal.seed)
         parts = Sealed.of(raw, stamped)
         sources = parts.commitments(seed)
     if not seal or not is_intact(seal, parts, sources):
@@ -70,13 +70,13 @@ def row_evidence(raw: Mapping[str, Any], redacted: Mapping[str, Any]) -> RowEvid
     for name, value in parts.values.items():
         kept = after.get(name)
         if kept == value:
-            fields[name] = {"salt": text(salt_of(seed, name))}
+            fields[name] = {"salt": salt_of(seed, name).hex()}
         elif kept is None:
             fields[name] = {"source": sources[name]}
         else:
             salt = salt_of(new, name)
-            commitments[name] = text(commitment(salt, name, kept))
-            fields[name] = {"salt": text(salt), "source": sources[name]}
+            commitments[name] = commitment(salt, name, kept).hex()
+            fields[name] = {"salt": salt.hex(), "source": sources[name]}
     stored: dict[str, Any] = {"fields": fields}
     if sealed_by != "source":
         stored["sealed_by"] = sealed_by

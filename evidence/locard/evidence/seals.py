@@ -17,7 +17,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
-from locard.evidence.commitments import commitment, data, new_seed, salt_of, text
+from locard.evidence.commitments import commitment, from_hex, new_seed, salt_of
 from locard.schema import (
     EVENT_TYPE_OF_KIND,
     STAMPED_LATER,
@@ -76,7 +76,7 @@ class Sealed:
     def commitments(self, seed: bytes) -> dict[str, str]:
         """Return the commitment to each value under the salts of a seed."""
         return {
-            name: text(commitment(salt_of(seed, name), name, value))
+            name: commitment(salt_of(seed, name), name, value).hex()
             for name, value in self.values.items()
         }
 
@@ -105,13 +105,13 @@ def new_seal(event: Mapping[str, Any]) -> Seal:
     """Return a seal of the event, a JSON object as `event_object` makes it, with a new seed."""
     seed = new_seed()
     parts = Sealed.of(event)
-    return Seal(seed=text(seed), digest=text(parts.digest(parts.commitments(seed))))
+    return Seal(seed=seed.hex(), digest=parts.digest(parts.commitments(seed)).hex())
 
 
 def is_intact(seal: Seal, parts: Sealed, commitments: Mapping[str, str]) -> bool:
     """Say whether an event is what its seal says."""
     try:
-        return parts.digest(commitments) == data(seal.digest)
+        return parts.digest(commitments) == from_hex(seal.digest)
     except (CanonicalError, ValueError):
         return False
 

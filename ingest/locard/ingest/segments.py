@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from locard.evidence.commitments import text
 from locard.evidence.merkle import leaf_hash, root_of
 from locard.evidence.rows import RowEvidence, leaf_entry, row_evidence
 from locard.ingest.eventlog import RawRecord
@@ -150,7 +149,7 @@ class Segment:
                 for offset, error_class in sorted(self.quarantined.items())
             ],
             "without_row": self._without_row(),
-            "root": text(root_of([row.leaf() for row in self.rows])),
+            "root": root_of([row.leaf() for row in self.rows]).hex(),
             "streams": self._streams(),
             "policies": sorted({row.redacted.redaction.policy_digest or "" for row in self.rows}),
         }

@@ -16,12 +16,12 @@ class Seal(Record):
     """What the first Locard process that held an event says of it, before it was redacted.
 
     Args:
-        seed: 16 random bytes, from which the salts of its content fields are derived; in base64url
-            without padding, as `digest` is. It never reaches the lake.
+        seed: 16 random bytes, from which the salts of its content fields are derived; in hex, as
+            `digest` is. It never reaches the lake.
         digest: SHA-256 over the core of the event and the commitments to its content.
         stamped: further fields that a collector has added since.
     """
 
-    seed: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$", repr=False)]
-    digest: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    seed: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", repr=False)]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     stamped: tuple[str, ...] = ()

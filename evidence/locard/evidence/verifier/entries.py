@@ -8,8 +8,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from locard.evidence.commitments import data
-
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Range = tuple[_Count, _Count]
 
@@ -19,13 +17,8 @@ class _Part(BaseModel):
 
 
 class _Rows(_Part):
-    root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    root: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     rows: _Count
-
-    @model_validator(mode="after")
-    def _is_a_hash(self) -> Self:
-        data(self.root)
-        return self
 
 
 class _Stream(_Part):

@@ -18,7 +18,6 @@ import jiter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from locard.evidence.commitments import data, text
 from locard.evidence.merkle import HASH_BYTES
 from locard.evidence.verifier.columns import (
     CONTENT,
@@ -32,7 +31,17 @@ from locard.schema import canonical_bytes
 _COMMITMENT: Final = b"locard-commitment/1\x00"
 _TO_ESCAPE: Final = r'["\\\x00-\x1f]'
 _UTC: Final = pa.timestamp("us", tz="UTC")
-_SEALED_BY: Final = ("source", "consumer")
+_HASH: Final = "[0-9a-f]{64}"
+_ENTRY: Final = (
+    r'"[a-z_]{1,40}":\{(?:"salt":"[0-9a-f]{32}"(?:,"source":"HASH")?'
+    r'|(?:"redacted":"HASH",)?"source":"HASH")\}'
+).replace("HASH", _HASH)
+_EVIDENCE: Final = (
+    rf'^\{{"fields":\{{(?:{_ENTRY}(?:,{_ENTRY})*)?\}}(?:,"sealed_by":"consumer")?'
+    r'(?:,"stamped":\["[a-z_]{1,40}"(?:,"[a-z_]{1,40}")*\])?\}$'
+)
+"""RFC 8785 text of the column `evidence`, but for the order of its fields."""
+
 _MOST_DAYS_TO_PUBLISH: Final = 2  # from taking a record to the day under which its row lies
 NO_LEAF: Final = bytes(HASH_BYTES)
 """Stands for the leaf of a row that can have none."""
@@ -120,14 +129,19 @@ class _Columns:
 
     def leaves(self) -> tuple[list[bytes], list[int]]:
         table = self._table
-        evidence = _as_bytes(table["evidence"]) if "evidence" in table.column_names else []
+        if "evidence" not in table.column_names:
+            return [NO_LEAF] * self._rows, [0] * self._rows
+        evidence = _as_bytes(table["evidence"])
         absent = self._values("absent")
         redaction = self._values("redaction")
         begin = self._records()
+        has_form = pc.match_substring_regex(table["evidence"], _EVIDENCE).to_pylist()
         leaves: list[bytes] = []
         states = [0] * self._rows
         for number in range(self._rows):
             try:
+                if not has_form[number]:
+                    raise Unprovable("the evidence is not of the form that it has")
                 leaf, gone, kept = self._leaf(
                     number, evidence[number], absent[number], begin[number]
                 )
@@ -165,8 +179,11 @@ class _Columns:
         changed: list[str] = []
         gone: list[str] = []
         kept: list[str] = []
-        for name in sorted(fields):
-            entry = fields[name]
+        before = ""
+        for name, entry in fields.items():
+            if name <= before:
+                raise Unprovable("fields are not in their order")
+            before = name
             column = self._content.get(name)
             value = column[number] if column is not None else None
             if value is None:
@@ -175,10 +192,10 @@ class _Columns:
                 now = entry.get("redacted")
             else:
                 kept.append(name)
-                salt = data(entry["salt"])
-                found = text(
-                    sha256(b"%b%b%b\x00%b" % (_COMMITMENT, salt, name.encode(), value)).digest()
-                )
+                salt = bytes.fromhex(entry["salt"])
+                found = sha256(
+                    b"%b%b%b\x00%b" % (_COMMITMENT, salt, name.encode(), value)
+                ).hexdigest()
                 source = entry.get("source", found)
                 now = found if "source" in entry else None
             sources.append(f'"{name}":"{source}"')
@@ -191,11 +208,11 @@ class _Columns:
             core = _with_absent(core, absent, fields)
         end = b""
         if stamped := told.get("stamped"):
+            if stamped != sorted(set(stamped)):
+                raise Unprovable("what was stamped is not in its order")
             core, stamps = _without(core, stamped)
             end = b',"stamped":' + stamps
         sealed_by = told.get("sealed_by", "source")
-        if sealed_by not in _SEALED_BY or len(told) > 1 + bool(stamped) + (sealed_by != "source"):
-            raise Unprovable("the evidence holds more than it can")
         digest = sha256(
             b'{"commitments":{%b},"core":{%b},"format":"locard-event/1"}'
             % (",".join(sources).encode(), core[:-1])

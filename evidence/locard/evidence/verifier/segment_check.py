@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from locard.evidence.commitments import data
 from locard.evidence.merkle import root_of
 from locard.evidence.verifier.changes import Changes
 from locard.evidence.verifier.findings import Report, SegmentVerdict, Verdict, as_ranges
@@ -241,7 +240,7 @@ def _expected(entry: Mapping[str, Any]) -> np.ndarray:
 
 
 def _root_is(sealed: Mapping[str, Any], leaves: Sequence[bytes]) -> bool:
-    return len(leaves) == sealed["rows"] and root_of(leaves) == data(sealed["root"])
+    return len(leaves) == sealed["rows"] and root_of(leaves) == bytes.fromhex(sealed["root"])
 
 
 def _only(rows: SortedRows, mask: np.ndarray) -> SortedRows:

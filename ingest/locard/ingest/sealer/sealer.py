@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from locard.evidence.commitments import text
 from locard.evidence.leaf_files import write_leaves
 from locard.evidence.log_files import LogFiles
 from locard.evidence.merkle import root_of
@@ -133,7 +132,7 @@ class Sealer:
             entry = {**manifest, "table_version": commit.version}
             if partition in last:
                 entry["previous"] = last[partition]
-            found = text(root_of(leaves))
+            found = root_of(leaves).hex()
             if found != manifest["root"] or len(leaves) != manifest["rows"]:
                 entry["found"] = {"root": found, "rows": len(leaves)}
                 log.error(
