@@ -33,3 +33,8 @@ JSON_FORM: Final = frozenset(
 
 UNKNOWN_TO_LEAVES: Final = frozenset({"ingest_date"})
 """The partition, which is part of a file's path and not of its rows."""
+
+FEW_VALUES: Final = frozenset(
+    name for name, kind in CORE.items() if kind == "string" and name not in JSON_FORM
+) - {"event_id", "call_id", "span_id", "response_id"}
+"""Texts of the core that many rows share."""

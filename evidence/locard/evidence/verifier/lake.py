@@ -52,6 +52,7 @@ def verify_lake(
     known: Iterable[bytes] = (),
     since: bytes | None = None,
     progress: Progress = _quiet,
+    processes: int = 1,
 ) -> Report:
     """Return what can be said of the lake in a directory.
 
@@ -59,6 +60,8 @@ def verify_lake(
         known: checkpoints that were kept elsewhere, as the bytes of their notes.
         since: one up to which the rows were verified before: only later segments are looked at.
         progress: is told how many rows were read, and of how many.
+        processes: that read rows of a large lake at once. They are spawned, so a program that asks
+            for several must guard its main module.
 
     Raises:
         CannotContinue: there is no lake, it is of another major format, or it cannot be read.
@@ -73,7 +76,7 @@ def verify_lake(
     changes = Changes(log.entries, policy.custody.keys, report)
     begin = _size_of(since) if since else 0
     later = {index: entry for index, entry in segments.items() if index >= begin}
-    rows = read_rows(files, paths, progress, _first_offsets(later) if since else None)
+    rows = read_rows(files, paths, progress, _first_offsets(later) if since else None, processes)
     for path, why in rows.unreadable.items():
         report.add(Verdict.ALTERED, f"a file of the lake cannot be read: {why}", file=path)
     check = SegmentCheck(

@@ -30,6 +30,7 @@ from locard.schema import canonical_bytes
 
 _COMMITMENT: Final = b"locard-commitment/1\x00"
 _TO_ESCAPE: Final = r'["\\\x00-\x1f]'
+_SECONDS_LENGTH: Final = len("2026-05-04T09:32:00")
 _UTC: Final = pa.timestamp("us", tz="UTC")
 _HASH: Final = "[0-9a-f]{64}"
 _ENTRY: Final = (
@@ -121,11 +122,9 @@ class _Columns:
             ],
             table.num_rows,
         )
-        self._content = {
-            name: _as_bytes(_json_of(name, table[name]))
-            for name in sorted(CONTENT & names)
-            if table[name].null_count < table.num_rows
-        }
+        having = [n for n in sorted(CONTENT & names) if table[n].null_count < table.num_rows]
+        self._content = {name: _as_bytes(_json_of(name, table[name])) for name in having}
+        self._values_of_row = _count([table[name] for name in having], table.num_rows)
 
     def leaves(self) -> tuple[list[bytes], list[int]]:
         table = self._table
@@ -201,7 +200,7 @@ class _Columns:
             sources.append(f'"{name}":"{source}"')
             if now is not None:
                 changed.append(f'"{name}":"{now}"')
-        if len(kept) != sum(column[number] is not None for column in self._content.values()):
+        if len(kept) != self._values_of_row[number]:
             raise Unprovable("a content field has a value that nothing vouches for")
         core = self._core[number]
         if absent is not None:
@@ -267,8 +266,20 @@ def _state(
     return int(state)
 
 
-def _member(name: str, column: pa.ChunkedArray) -> Any:
+def _count(columns: Sequence[pa.ChunkedArray], rows: int) -> list[int]:
+    """Return in how many of the columns each row has a value."""
+    count: Any = pa.array([0] * rows, pa.int8())
+    for column in columns:
+        count = pc.add(count, pc.is_valid(column).cast(pa.int8()))
+    found: list[int] = count.to_pylist()
+    return found
+
+
+def _member(name: str, column: Any) -> Any:
     """Return `"name":value,` for each row, null where it has no value."""
+    if pa.types.is_dictionary(column.type):  # few values, and each is written once
+        column = _chunk(column)
+        return _member(name, column.dictionary).take(column.indices)
     return pc.binary_join_element_wise(f'"{name}":', _json_of(name, column), ",", "")
 
 
@@ -280,8 +291,7 @@ def _json_of(name: str, column: pa.ChunkedArray) -> Any:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _quoted(column)
     if pa.types.is_timestamp(kind):
-        in_utc = column.cast(_UTC).cast(pa.string())  # whatever name UTC has in the file
-        return pc.binary_join_element_wise('"', pc.replace_substring(in_utc, " ", "T"), '"', "")
+        return _moments(column.cast(_UTC))  # whatever name UTC has in the file
     if pa.types.is_list(kind):
         return _lists(column)
     if pa.types.is_floating(kind):
@@ -290,6 +300,25 @@ def _json_of(name: str, column: pa.ChunkedArray) -> Any:
             pa.string(),
         )
     return column.cast(pa.string())
+
+
+def _moments(column: Any) -> Any:
+    """Return times as JSON texts; to write the seconds takes long, and many rows share one."""
+    seconds = pc.floor_temporal(column, unit="second")
+    micros = pc.subtract(column.cast(pa.int64()), seconds.cast(pa.int64())).cast(pa.string())
+    found = _chunk(seconds).dictionary_encode()
+    written = pc.replace_substring(found.dictionary.cast(pa.string()), " ", "T")
+    texts = pc.utf8_slice_codeunits(written, 0, _SECONDS_LENGTH).take(found.indices)
+    return pc.binary_join_element_wise(
+        '"', texts, ".", pc.utf8_lpad(_chunk(micros), 6, "0"), 'Z"', ""
+    )
+
+
+def _chunk(column: Any) -> Any:
+    """Return a column as one array."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _quoted(column: Any) -> Any:
