@@ -53,10 +53,11 @@ def copied() -> list[str]:
 
 
 def test_the_services_are_those_of_the_design():
-    """The log, collector, consumer and API, each running its command of `locard`."""
+    """The log, collector, consumer, sealer and API, each running its command of `locard`."""
     assert {name: SERVICES[name]["command"][0] for name in OURS} == {
         "collector": "collect",
         "consumer": "consume",
+        "sealer": "seal",
         "api": "serve",
     }
     assert 'ENTRYPOINT ["locard"]' in DOCKERFILE
@@ -116,12 +117,13 @@ def test_health_checks_ask_pages_that_exist(name, tmp_path):
     assert path in {route.path for route in app.routes if "GET" in route.methods}  # type: ignore[attr-defined]
 
 
-def test_the_consumers_health_check_asks_a_page_that_exists():
+@pytest.mark.parametrize("name", ["consumer", "sealer"])
+def test_a_services_health_check_asks_a_page_that_exists(name):
     """The check asks a page of the health server on the port that the command is given."""
     import httpx
 
-    port, path = probe("consumer")
-    values = parsed("consumer")[1]
+    port, path = probe(name)
+    values = parsed(name)[1]
     assert (port, values["health_host"]) == (values["health_port"], "127.0.0.1")
     with health_server("127.0.0.1", 0, CollectorRegistry(), lambda: True) as listening:
         address = f"http://127.0.0.1:{listening}{path}"
@@ -137,6 +139,7 @@ def test_services_wait_for_what_they_need():
         "kafka": [],
         "collector": ["kafka"],
         "consumer": ["kafka"],
+        "sealer": ["consumer"],
         "api": ["consumer"],
     }
     for needed in needs.values():
@@ -193,22 +196,24 @@ def test_services_can_do_little():
 
 
 def test_volumes_are_shared_as_little_as_can_be():
-    """Each has its own: keys and quarantine the consumer, identities and spool the collector.
+    """Each has its own: quarantine the consumer, identities and spool the collector.
 
-    The API can only read the lake.
+    The sealer shares the keys. The API can only read the lake, and keeps what was read.
     """
     mounts = {name: service.get("volumes", []) for name, service in SERVICES.items()}
     lake = f"lake:{HOME}/lake"
     assert mounts["collector"] == [f"collector:{HOME}"]
-    assert mounts["api"] == [f"{lake}:ro"]
-    own = {f"keys:{HOME}/keys", f"quarantine:{HOME}/quarantine"}
-    assert set(mounts["consumer"]) == {lake, *own}
+    assert mounts["api"] == [f"api:{HOME}", f"{lake}:ro"]
+    keys = f"keys:{HOME}/keys"
+    assert set(mounts["consumer"]) == {lake, keys, f"quarantine:{HOME}/quarantine"}
+    assert set(mounts["sealer"]) == {lake, keys, f"sealer:{HOME}"}
     used = {mount.split(":")[0] for mounted in mounts.values() for mount in mounted}
     assert used == COMPOSE["volumes"].keys()
     assert f"LOCARD_HOME={HOME}" in DOCKERFILE
     for mount in [
         *mounts["consumer"],
         *mounts["collector"],
+        *mounts["sealer"],
     ]:  # made with their owner, or the volume would be root's
         assert re.search(rf"--owner=locard.*{re.escape(mount.split(':')[1])}\b", flat(DOCKERFILE))
 
@@ -219,14 +224,15 @@ def flat(text: str) -> str:
 
 
 def test_raw_events_stay_on_their_network():
-    """The log is on a network without a way out; the API, which needs none of it, is not."""
+    """The log is on a network without a way out. The API is on it to record what is read."""
     assert COMPOSE["networks"]["log"] == {"internal": True}
     networks = {name: service["networks"] for name, service in SERVICES.items()}
     assert networks == {
         "kafka": ["log"],
         "collector": ["front", "log"],
         "consumer": ["log"],
-        "api": ["front"],
+        "sealer": ["log"],
+        "api": ["front", "log"],
     }
 
 

@@ -14,17 +14,11 @@ import pyarrow.parquet as pq
 
 from attacks import accidents, on_log, on_rows
 from attacks.cases import ACCIDENTS, ATTACKS
-from attacks.fuzzing import Fuzz, Outcome, differing_leaves
+from attacks.fuzzing import Outcome, differing_leaves, fuzzed
 from attacks.installation import made
 
 _AT_ONCE = 500
 _TABLES = (accidents, on_log, on_rows)
-
-
-def _some(told: tuple[int, int]) -> Outcome:
-    seed, count = told
-    with tempfile.TemporaryDirectory() as directory:
-        return Fuzz(Path(directory) / "home", seed).run(count)
 
 
 def _differing(seed: int, count: int) -> list[str]:
@@ -72,7 +66,7 @@ def main() -> int:
     ]
     outcome = Outcome()
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        for done in pool.imap_unordered(_some, parts):
+        for done in pool.imap_unordered(fuzzed, parts):
             outcome.add(done)
             print(f"\r{outcome.counts.total():,} changes", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

@@ -10,6 +10,7 @@ same.
 from __future__ import annotations
 
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -213,6 +214,13 @@ class Fuzz:
             return "in another order"
 
         return self._changed_rows(change)
+
+
+def fuzzed(told: tuple[int, int]) -> Outcome:
+    """Return what became of changes, by the seed and their number; for a process of its own."""
+    seed, count = told
+    with tempfile.TemporaryDirectory() as directory:
+        return Fuzz(Path(directory) / "home", seed).run(count)
 
 
 def changed_cell(row: dict[str, Any], schema: pa.Schema, rng: random.Random) -> tuple[str, Any]:

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -18,7 +20,8 @@ from locard.schema import CannotContinue, RetryableError
 
 if TYPE_CHECKING:
     from locard.evidence.verifier import Report, TrustPolicy
-    from locard.ingest.sealer import Sealed
+    from locard.ingest.observability import Heartbeat
+    from locard.ingest.sealer import Sealed, Sealer
 
 _WRONG: Final = 1
 
@@ -31,8 +34,22 @@ _WRONG: Final = 1
     type=click.FloatRange(min=0, min_open=True),
     help="How often; default: seal_seconds.",
 )
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    help="Serve /healthz and /metrics on this port; without it they are not served.",
+)
+@click.option(
+    "--health-host", default="127.0.0.1", show_default=True, help="The address they are served on."
+)
 @click.pass_obj
-def seal(settings: Settings, once: bool, seconds: float | None) -> int:
+def seal(
+    settings: Settings,
+    once: bool,
+    seconds: float | None,
+    health_port: int | None,
+    health_host: str,
+) -> int:
     """Seal what was published into the transparency log, and have the witnesses vouch for it.
 
     Exit status 1: the rows of a segment are not those that were published.
@@ -47,13 +64,34 @@ def seal(settings: Settings, once: bool, seconds: float | None) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         click.echo(f"sealing {settings.lake_place}", err=True)
-        while not stopping.wait(seconds or settings.seal_seconds):
-            try:
-                working.seal()
-                outside.anchor(working.log)
-            except RetryableError as error:
-                click.echo(f"seal: {error}", err=True)
+        with _health(working, health_host, health_port) as heartbeat:
+            while not stopping.wait(seconds or settings.seal_seconds):
+                heartbeat.beat()
+                try:
+                    working.seal(lambda _: heartbeat.beat())
+                    outside.anchor(working.log)
+                except RetryableError as error:
+                    click.echo(f"seal: {error}", err=True)
     return 0
+
+
+@contextmanager
+def _health(working: Sealer, host: str, port: int | None) -> Iterator[Heartbeat]:
+    """Serve the sealer's health and counts, where a port is given, while the block runs."""
+    from prometheus_client import CollectorRegistry
+
+    from locard.ingest.observability import Heartbeat, health_server
+    from locard.ingest.sealer import SealerMetrics
+
+    heartbeat = Heartbeat()
+    if port is None:
+        yield heartbeat
+        return
+    registry = CollectorRegistry()
+    registry.register(SealerMetrics(working.counts))
+    with health_server(host, port, registry, heartbeat.is_alive) as listening:
+        click.echo(f"health and metrics on {host}:{listening}", err=True)
+        yield heartbeat
 
 
 def _tell(done: Sealed) -> int:

@@ -177,7 +177,7 @@ _Page = tuple[HTTPStatus, str, bytes]
 def _health(is_alive: bool) -> _Page:
     if is_alive:
         return HTTPStatus.OK, "application/json", b'{"status": "alive"}'
-    told = f'{{"error": "the consumer has not moved for {_LONGEST_SILENCE:.0f} s; see its log"}}'
+    told = f'{{"error": "the service has not moved for {_LONGEST_SILENCE:.0f} s; see its log"}}'
     return HTTPStatus.SERVICE_UNAVAILABLE, "application/json", told.encode()
 
 

@@ -259,7 +259,7 @@ def _first_offsets(segments: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
     for entry in segments.values():
         number = entry["partition"]
         firsts[number] = min(firsts.get(number, entry["first_offset"]), entry["first_offset"])
-    return defaultdict(lambda: 2**63, firsts)
+    return firsts
 
 
 def _size_of(data: bytes) -> int:

@@ -24,26 +24,24 @@ from locard.schema import AccountingEvent, LocardError
 from locard.schema.arrow import events_of_table
 
 _FEW_ROWS: Final = 50_000  # that are not worth further processes
+_NEVER: Final = 2**63
 _NUMBERED: Final = ["collector_id", "incarnation", "principal", "seq", "event_id"]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A part of a file that one process reads."""
+    """A part of a file that one process reads.
+
+    Args:
+        rows: of the whole file, with its first part; for telling how far one is.
+        since: the first offset of each partition that matters.
+    """
 
     path: str
     file: int
     row_group: int
     rows: int
-    last_offset: int | None
-    partitions: tuple[int, int] | None
-
-    def matters(self, since: Mapping[int, int] | None) -> bool:
-        """Say whether it can have a row from these offsets on."""
-        if since is None or self.last_offset is None or self.partitions is None:
-            return True
-        first, last = self.partitions
-        return any(self.last_offset >= since.get(n, 0) for n in range(first, last + 1))
+    since: Mapping[int, int] | None
 
 
 @dataclass
@@ -145,7 +143,7 @@ def read_rows(
         processes: that read; see `verify_lake`.
     """
     found = LakeRows()
-    work = [one for one in _work(files, paths, found) if one.matters(since)]
+    work = list(_work(files, paths, since, found))
     total = sum(one.rows for one in work)
     progress(0, total)
     for one, part in _done(files, work, processes if total >= _FEW_ROWS else 1):
@@ -170,40 +168,24 @@ def _done(
         yield from zip(work, pool.map(_read_shared, work), strict=True)
 
 
-def _work(files: FileSystem, paths: Sequence[str], found: LakeRows) -> Iterator[Work]:
+def _work(
+    files: FileSystem, paths: Sequence[str], since: Mapping[int, int] | None, found: LakeRows
+) -> Iterator[Work]:
+    """Yield the parts of all files.
+
+    Of a file's metadata no more is looked at than this: pyarrow ends the process over some that is
+    damaged, where it is asked for columns of row groups by themselves.
+    """
     for number, path in enumerate(paths):
         try:
             with files.open_input_file(path) as file:
                 metadata = pq.ParquetFile(file).metadata
+                rows, groups = metadata.num_rows, metadata.num_row_groups
         except Exception as error:  # noqa: BLE001 - a file that was made to do harm may raise any
             found.unreadable[path] = _why(error)
             continue
-        columns = {metadata.schema.column(at).path: at for at in range(metadata.num_columns)}
-        for group in range(metadata.num_row_groups):
-            rows = metadata.row_group(group)
-            if not _is_consistent(metadata, rows):
-                found.unreadable[path] = "its metadata contradicts itself"
-                break
-            offsets = _bounds(rows, columns.get("log_offset"))
-            partitions = _bounds(rows, columns.get("log_partition"))
-            last = offsets[1] if offsets else None
-            yield Work(path, number, group, rows.num_rows, last, partitions)
-
-
-def _is_consistent(metadata: pq.FileMetaData, group: pq.RowGroupMetaData) -> bool:
-    """Say whether each column that is no list says that it has a value for each row."""
-    return all(
-        metadata.schema.column(at).max_repetition_level
-        or group.column(at).num_values == group.num_rows
-        for at in range(metadata.num_columns)
-    )
-
-
-def _bounds(group: pq.RowGroupMetaData, column: int | None) -> tuple[int, int] | None:
-    statistics = group.column(column).statistics if column is not None else None
-    if statistics is None or not statistics.has_min_max:
-        return None
-    return int(statistics.min), int(statistics.max)
+        for group in range(groups):
+            yield Work(path, number, group, 0 if group else rows, since)
 
 
 @dataclass(frozen=True)
@@ -231,11 +213,25 @@ def _read_shared(work: Work) -> _Part | str:
 def _read(files: FileSystem, work: Work) -> _Part | str:
     try:
         with files.open_input_file(work.path) as file:
-            parquet = pq.ParquetFile(file, read_dictionary=list(FEW_VALUES))
+            metadata = pq.read_metadata(file)
+            few = [name for name in metadata.schema.names if name in FEW_VALUES]
+            parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=few)
+            if work.since is not None and not _matters(parquet, work):
+                return _Part({}, {}, [], work.file)
             table = parquet.read_row_group(work.row_group, use_threads=False)
         return _part(table, work)
     except Exception as error:  # noqa: BLE001 - likewise
         return _why(error)
+
+
+def _matters(parquet: pq.ParquetFile, work: Work) -> bool:
+    """Say whether a part of a file has any row from the wanted offsets on."""
+    places = parquet.read_row_group(
+        work.row_group, ["log_partition", "log_offset"], use_threads=False
+    )
+    pairs = zip(*(places[name].to_pylist() for name in places.column_names), strict=True)
+    since = work.since or {}
+    return any(offset >= since.get(partition, _NEVER) for partition, offset in pairs)
 
 
 def _part(table: pa.Table, work: Work) -> _Part:

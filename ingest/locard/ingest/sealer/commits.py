@@ -30,6 +30,7 @@ class Commit:
         added: paths of the files that it adds, relative to the lake.
         removed: likewise.
         is_rewrite: whether upkeep made it.
+        committed_at: seconds since 1970, by the clock of who committed; 0 where it does not say.
     """
 
     version: int
@@ -38,6 +39,7 @@ class Commit:
     added: Sequence[str]
     removed: Sequence[str]
     is_rewrite: bool
+    committed_at: float
 
     @property
     def rewrite(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ def read_commit(store: LakeStore, version: int) -> Commit:
         [unquote(action["add"]["path"]) for action in actions if "add" in action],
         [unquote(action["remove"]["path"]) for action in actions if "remove" in action],
         UPKEEP_KEY in told,
+        told.get("timestamp", 0) / 1000,
     )
 
 

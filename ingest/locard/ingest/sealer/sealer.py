@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +30,7 @@ from locard.evidence.verifier.leaves import row_leaves
 from locard.ingest.delta import first_line
 from locard.ingest.lake_store import lake_store
 from locard.ingest.sealer.commits import CHANGE_FORMAT, Commit, read_commit
+from locard.ingest.sealer.metrics import SealerCounts
 from locard.ingest.upkeep import live_files
 from locard.schema import CannotContinue, EvidenceGap, LakePlace, RetryableError, canonical_bytes
 
@@ -77,6 +79,7 @@ class Sealer:
         self._store = lake_store(place)
         self._files = files
         self.log = TransparencyLog(files, key, accepted)
+        self.counts = SealerCounts()
         self._last: dict[str, int] = {}
         self._next_version = self._resume()
 
@@ -94,8 +97,10 @@ class Sealer:
         done = Sealed()
         newest = self._newest_version()
         while self._next_version <= newest:
-            progress(newest + 1 - self._next_version)
+            self.counts.waiting = newest + 1 - self._next_version
+            progress(self.counts.waiting)
             self._seal_some(newest, done)
+        self.counts.waiting = 0
         done.checkpoint = self.log.checkpoint
         return done
 
@@ -103,15 +108,19 @@ class Sealer:
         """Seal versions, as many as one checkpoint should cover."""
         entries: list[bytes] = []
         leaves: list[bytes] = []
+        segments = 0
         first = self.log.size
+        before = len(done.mismatches)
         last = dict(self._last)
         version = self._next_version
+        oldest = 0.0
         while version <= newest and len(leaves) < _MOST_ROWS:
             commit = read_commit(self._store, version)
+            oldest = oldest or commit.committed_at
             for entry, of_segment in self._entries(commit, first + len(entries), last):
                 if "found" in entry:
                     done.mismatches.append(first + len(entries))
-                done.segments += "root" in entry
+                segments += "root" in entry
                 entries.append(_encoded(entry))
                 leaves += of_segment
             version += 1
@@ -119,6 +128,12 @@ class Sealer:
             write_leaves(self._files, first, leaves)
         self.log.append(entries)
         done.rows += len(leaves)
+        done.segments += segments
+        self.counts.rows += len(leaves)
+        self.counts.segments += segments
+        self.counts.entries = self.log.size
+        self.counts.mismatches += len(done.mismatches) - before
+        self.counts.latency = max(0.0, time.time() - oldest) if oldest else 0.0
         self._last, self._next_version = last, version
 
     def _entries(
