@@ -150,6 +150,19 @@ def a_record_cannot_be_decoded(one: Installation) -> None:
 
 
 @accident()
+def every_other_record_is_refused(one: Installation) -> None:
+    """A manifest has to fit into an entry of the log, however much there is to tell."""
+    segment = Segment(TOPIC, 0, 12, 12)
+    for offset in range(12, 4012, 2):
+        segment.rows.append(row(event(), Position(TOPIC, 0, offset)))
+        segment.advance(segment.rows[-1].position)
+        segment.quarantined[offset + 1] = "json_syntax"
+        segment.next_offset = offset + 2
+    LakeWriter(one.lake).publish([segment], NOW)
+    one.seal()
+
+
+@accident()
 def an_event_goes_to_quarantine_and_comes_back(one: Installation) -> None:
     writer = LakeWriter(one.lake)
     segment = Segment(TOPIC, 0, 12, 13, quarantined={12: "redaction_timeout"})

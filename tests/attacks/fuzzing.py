@@ -18,17 +18,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from attacks.installation import Installation, numbered, said
 from locard.evidence.bundle import standalone
 from locard.evidence.bundle.rows import json_lines
 from locard.evidence.verifier import verify_lake
 from locard.evidence.verifier.leaves import NO_LEAF, row_leaves
-from locard.query import connect
 from locard.schema import LocardError
 
 _VALUES = {
@@ -41,6 +43,10 @@ _VALUES = {
     "list<element: string>": ["x"],
     "list<item: string>": ["x"],
 }
+_ROWS = """
+    SELECT * FROM read_parquet($1, union_by_name=true, hive_partitioning=true)
+    ORDER BY log_partition, log_offset
+"""
 FOUND, UNREADABLE, IRRELEVANT = "found", "could not be checked", "changes nothing"
 REFUSED = "readers refuse it"
 
@@ -124,12 +130,11 @@ class Fuzz:
     def _reads(self) -> Any:
         """Return what there is to read: every column of every row, and the entries of the log."""
         try:
-            with connect(self._one.lake) as connection:
-                rows = connection.execute(
-                    "SELECT * FROM lake_rows ORDER BY log_partition, log_offset"
-                ).fetchall()
+            files = DeltaTable(self._one.lake).file_uris()
+            with duckdb.connect() as connection:
+                rows = connection.execute(_ROWS, [sorted(map(unquote, files))]).fetchall()
             return rows, list(self._one.sealer().log.reader.entries()), self._one.checkpoint()
-        except (LocardError, duckdb.Error):
+        except (LocardError, DeltaError, duckdb.Error):
             return None
 
     def _put_back(self) -> None:

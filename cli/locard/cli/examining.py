@@ -62,6 +62,7 @@ def _examined(settings: Settings, *, repair: bool, deep: bool) -> Iterator[Findi
             yield from examine.examine_log(lake, repair=repair)
         yield from examine.examine_files(lake, repair=repair, deep=deep)
         yield from examine.examine_clock(lake)
+        yield from examine.examine_sealing(lake)
     else:
         yield examine.Finding("ok", "lake", "there is none yet; the consumer makes it")
     if settings.kafka:

@@ -10,8 +10,8 @@ that adds them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -26,6 +26,7 @@ from locard.schema import Fenced, JsonValue, canonical_bytes, event_object, rfc3
 from locard.schema.arrow import EVENT_COLUMNS, STORED_COLUMNS, event_table
 
 MANIFEST_FORMAT: Final = "locard-segment/2"
+_MOST_BYTES_OF_MANIFEST: Final = 60_000  # an entry of the log has 65,535, and the sealer adds some
 _ADDED: Final = ("principal", "principal_verified")
 LAKE_COLUMNS: Final = pa.schema([*EVENT_COLUMNS, *STORED_COLUMNS])
 
@@ -110,6 +111,17 @@ class Segment:
             raise AssertionError(f"offset {position.offset} of {self.application_id} came twice")
         self.next_offset = position.offset + 1
 
+    def halves(self) -> tuple[Segment, Segment]:
+        """Return two segments, one after the other, that cover what this one does."""
+        middle = (self.first_offset + self.next_offset) // 2
+        first = replace(self, next_offset=middle, rows=[], quarantined={})
+        second = replace(self, first_offset=middle, rows=[], quarantined={})
+        for row in self.rows:
+            (first if row.position.offset < middle else second).rows.append(row)
+        for offset, error_class in self.quarantined.items():
+            (first if offset < middle else second).quarantined[offset] = error_class
+        return first, second
+
     def _without_row(self) -> list[list[int]]:
         """Return the ranges of offsets that have no row, each as its first and the next offset."""
         offsets = [row.position.offset for row in self.rows]
@@ -181,8 +193,21 @@ def segments_table(segments: Sequence[Segment]) -> pa.Table:
 
 
 def manifests_json(segments: Iterable[Segment]) -> str:
-    """Return the manifests as they stand in the commit's metadata."""
-    return canonical_bytes([segment.manifest() for segment in segments]).decode()
+    """Return the manifests as they stand in the commit's metadata.
+
+    A segment whose manifest is too large for an entry of the transparency log (many quarantined
+    records or many collectors among few others) counts as several, one after the other.
+    """
+    return canonical_bytes([told for segment in segments for told in _manifests(segment)]).decode()
+
+
+def _manifests(segment: Segment) -> Iterator[dict[str, Any]]:
+    manifest = segment.manifest()
+    if len(canonical_bytes(manifest)) <= _MOST_BYTES_OF_MANIFEST:
+        yield manifest
+        return
+    for part in segment.halves():
+        yield from _manifests(part)
 
 
 def check_owned(segment: Segment, published: int | None) -> None:

@@ -13,6 +13,7 @@ from locard.ingest.doctor.installation import (
 )
 from locard.ingest.doctor.lake_files import examine_files
 from locard.ingest.doctor.lake_log import examine_log
+from locard.ingest.doctor.sealing import examine_sealing
 from locard.ingest.lake_store import has_lake
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "examine_keys",
     "examine_log",
     "examine_quarantine",
+    "examine_sealing",
     "has_lake",
 ]

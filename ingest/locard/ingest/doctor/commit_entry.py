@@ -42,11 +42,12 @@ def _is_whole(actions: Sequence[Mapping[str, Any]]) -> bool:
         manifests = json.loads(told[MANIFESTS_KEY])
         positions = {one["txn"]["appId"]: one["txn"]["version"] for one in actions if "txn" in one}
         rows = sum(json.loads(add["stats"])["numRecords"] for add in added)
-        return rows == sum(manifest["rows"] for manifest in manifests) and all(
-            positions.get(application_id(manifest["topic_id"], manifest["partition"]))
-            == manifest["next_offset"]
+        ends = {
+            application_id(manifest["topic_id"], manifest["partition"]): manifest["next_offset"]
             for manifest in manifests
-        )
+        }
+        is_there = all(positions.get(name) == end for name, end in ends.items())
+        return is_there and rows == sum(manifest["rows"] for manifest in manifests)
     if UPKEEP_KEY in told:
         rewrite = json.loads(told[UPKEEP_KEY])
         removed = sum("remove" in action for action in actions)
