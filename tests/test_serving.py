@@ -27,7 +27,7 @@ from locard.cli.serving import listen
 from locard.ingest.eventlog.embedded import EmbeddedReader
 from locard.ingest.identities import IdentityRegistry
 from locard.schema import event_json, parse_event
-from making import event, said
+from making import event, said, without_seal
 
 IBAN = "DE89370400440532013000"
 TOKEN = "a-token-for-the-tests-9c1f"
