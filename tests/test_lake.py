@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from locard.evidence import durable
 from locard.evidence.merkle import root_of
-from locard.ingest import delta, durable, lake_store
+from locard.ingest import delta, lake_store
 from locard.ingest import lake as lake_module
 from locard.ingest.lake import MANIFESTS_KEY, LakeWriter
 from locard.ingest.segments import Position, Row, Segment

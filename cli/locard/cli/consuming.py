@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import click
 
 from locard.cli.assembly import consumer
+from locard.cli.health import health, health_options
 from locard.cli.settings import Settings
-
-if TYPE_CHECKING:
-    from locard.ingest.counts import ConsumerCounts
-    from locard.ingest.observability import Heartbeat
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Work off what is in the log now, then end.")
-@click.option(
-    "--health-port",
-    type=click.IntRange(0, 65535),
-    help="Serve /healthz and /metrics on this port; without it they are not served.",
-)
-@click.option(
-    "--health-host", default="127.0.0.1", show_default=True, help="The address they are served on."
-)
+@health_options
 @click.pass_obj
 def consume(settings: Settings, once: bool, health_port: int | None, health_host: str) -> int:
     """Take events from the log, redact them and publish them to the lake."""
     from locard.ingest.garbage import collect_garbage_less_often
+    from locard.ingest.observability import ConsumerMetrics
 
     collect_garbage_less_often()
     if once:
@@ -47,7 +36,7 @@ def consume(settings: Settings, once: bool, health_port: int | None, health_host
     signal.signal(signal.SIGINT, stop)
     with (
         consumer(settings) as worker,
-        _health(worker.counts, health_host, health_port) as heartbeat,
+        health(ConsumerMetrics(worker.counts), health_host, health_port) as heartbeat,
     ):
 
         def should_stop() -> bool:
@@ -86,21 +75,3 @@ def progress_line() -> Callable[[str], None]:
             click.echo(f"\r\x1b[2K{text}", err=True, nl=False)
 
     return show
-
-
-@contextmanager
-def _health(counts: ConsumerCounts, host: str, port: int | None) -> Iterator[Heartbeat]:
-    """Serve the consumer's health and counts, where a port is given, while the block runs."""
-    from prometheus_client import CollectorRegistry
-
-    from locard.ingest.observability import ConsumerMetrics, Heartbeat, health_server
-
-    heartbeat = Heartbeat()
-    if port is None:
-        yield heartbeat
-        return
-    registry = CollectorRegistry()
-    registry.register(ConsumerMetrics(counts))
-    with health_server(host, port, registry, heartbeat.is_alive) as listening:
-        click.echo(f"health and metrics on {host}:{listening}", err=True)
-        yield heartbeat

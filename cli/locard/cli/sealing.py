@@ -7,21 +7,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from locard.cli.assembly import anchors, evidence_keys, sealer
+from locard.cli.health import health, health_options
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue, RetryableError
 
 if TYPE_CHECKING:
     from locard.evidence.verifier import Report, TrustPolicy
-    from locard.ingest.observability import Heartbeat
-    from locard.ingest.sealer import Sealed, Sealer
+    from locard.ingest.sealer import Sealed
 
 _WRONG: Final = 1
 
@@ -34,14 +32,7 @@ _WRONG: Final = 1
     type=click.FloatRange(min=0, min_open=True),
     help="How often; default: seal_seconds.",
 )
-@click.option(
-    "--health-port",
-    type=click.IntRange(0, 65535),
-    help="Serve /healthz and /metrics on this port; without it they are not served.",
-)
-@click.option(
-    "--health-host", default="127.0.0.1", show_default=True, help="The address they are served on."
-)
+@health_options
 @click.pass_obj
 def seal(
     settings: Settings,
@@ -54,6 +45,8 @@ def seal(
 
     Exit status 1: the rows of a segment are not those that were published.
     """
+    from locard.ingest.sealer import SealerMetrics
+
     with sealer(settings) as working:
         outside = anchors(settings)
         if once:
@@ -64,7 +57,8 @@ def seal(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         click.echo(f"sealing {settings.lake_place}", err=True)
-        with _health(working, health_host, health_port) as heartbeat:
+        metrics = SealerMetrics(working.counts)
+        with health(metrics, health_host, health_port) as heartbeat:
             while not stopping.wait(seconds or settings.seal_seconds):
                 heartbeat.beat()
                 try:
@@ -73,25 +67,6 @@ def seal(
                 except RetryableError as error:
                     click.echo(f"seal: {error}", err=True)
     return 0
-
-
-@contextmanager
-def _health(working: Sealer, host: str, port: int | None) -> Iterator[Heartbeat]:
-    """Serve the sealer's health and counts, where a port is given, while the block runs."""
-    from prometheus_client import CollectorRegistry
-
-    from locard.ingest.observability import Heartbeat, health_server
-    from locard.ingest.sealer import SealerMetrics
-
-    heartbeat = Heartbeat()
-    if port is None:
-        yield heartbeat
-        return
-    registry = CollectorRegistry()
-    registry.register(SealerMetrics(working.counts))
-    with health_server(host, port, registry, heartbeat.is_alive) as listening:
-        click.echo(f"health and metrics on {host}:{listening}", err=True)
-        yield heartbeat
 
 
 def _tell(done: Sealed) -> int:

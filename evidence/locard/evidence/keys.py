@@ -13,16 +13,15 @@ The private half of the log's key is written as `golang.org/x/mod/sumdb/note` wr
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from locard.evidence.durable import replace_durably
 from locard.evidence.notes import COSIGNATURE, ED25519, NoteError, NoteKey, VerifierKey
 from locard.evidence.signing import SigningKey
 from locard.schema import CannotContinue
@@ -117,20 +116,8 @@ class EvidenceKeys:
         return old, new
 
     def _write(self, path: Path, told: str) -> None:
-        """Write a file for its owner alone, whole or not at all, and make it last."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(told)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        folder = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_durably(path, told.encode())
 
 
 def private_text(key: NoteKey) -> str:
@@ -154,8 +141,3 @@ def parse_private(text: str) -> NoteKey:
     if data[0] not in (ED25519, COSIGNATURE) or key.verifier.key_id.hex() != key_hash:
         raise NoteError("it does not fit its own hash")
     return key
-
-
-def fingerprint(key: VerifierKey) -> str:
-    """Return what two people can read to each other to see that they mean the same key."""
-    return sha256(str(key).encode()).hexdigest()[:32]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+from locard.evidence.durable import make_directory_durably, replace_durably
+
+_FILE_MODE: Final = 0o644  # a log is for everybody who may read the lake
+_DIRECTORY_MODE: Final = 0o755
 
 
 class LogFiles(Protocol):
@@ -53,20 +56,8 @@ class DiskFiles:
 
     def write(self, path: str, data: bytes) -> None:
         target = self.directory / path
-        _make(target.parent)
-        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            new.rename(target)
-        except OSError:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise
-        _sync(target.parent)
+        make_directory_durably(target.parent, _DIRECTORY_MODE)
+        replace_durably(target, data, _FILE_MODE)
 
     def remove(self, path: str) -> None:
         with suppress(OSError):
@@ -76,20 +67,3 @@ class DiskFiles:
         for found in sorted((self.directory / directory).rglob("*")):
             if found.is_file() and not found.name.startswith("."):
                 yield found.relative_to(self.directory).as_posix()
-
-
-def _make(directory: Path) -> None:
-    if directory.is_dir():
-        return
-    _make(directory.parent)
-    with suppress(FileExistsError):
-        directory.mkdir()
-    _sync(directory.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

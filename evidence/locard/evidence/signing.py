@@ -7,7 +7,6 @@ has a key id can check a signature, and nobody can register another key under it
 from __future__ import annotations
 
 import base64
-import os
 import re
 import secrets
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from locard.evidence.durable import fsync_path, write_durably
 
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PREFIX: Final = "ed25519:"
@@ -89,22 +90,14 @@ def _public_bytes(key_id: str) -> bytes | None:
 def _write_once(path: Path, text: str) -> None:
     """Make a file so that nobody sees half of it, and whoever is second leaves the first one."""
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(new, f"{text}\n".encode())
         path.hardlink_to(new)
     except FileExistsError:
         return
     finally:
-        new.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        new.unlink(missing_ok=True)
+    fsync_path(path.parent)
 
 
 def _text(data: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from deltalake import DeltaTable, PostCommitHookProperties
 
-from locard.ingest.durable import fsync_path
+from locard.evidence.durable import fsync_path
 from locard.ingest.file_lock import locked
 from locard.schema import StateUnknown
 

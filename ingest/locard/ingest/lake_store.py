@@ -22,6 +22,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubTreeFileSystem
 
+from locard.evidence.durable import fsync_path, make_directory_durably
 from locard.ingest.delta import (
     LOG,
     PARTITION_COLUMN,
@@ -30,7 +31,6 @@ from locard.ingest.delta import (
     no_files_being_added,
     sync_log,
 )
-from locard.ingest.durable import fsync_path, make_directory_durably
 from locard.schema import (
     BucketPlace,
     CannotContinue,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from locard.ingest.durable import make_directory_durably, replace_durably
+from locard.evidence.durable import make_directory_durably, replace_durably
 from locard.ingest.eventlog import RawRecord
 from locard.redaction import SUITE_NAME, seal, unseal
 from locard.schema import CannotContinue, Event, rfc3339

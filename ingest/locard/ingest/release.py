@@ -13,8 +13,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from locard.evidence.durable import remove_durably
 from locard.ingest.access import custody_record
-from locard.ingest.durable import remove_durably
 from locard.ingest.eventlog import EventLogWriter, OutgoingRecord, record_key
 from locard.ingest.quarantine import Quarantined, unsealed
 from locard.schema import CannotContinue

@@ -10,9 +10,9 @@ from typing import Final
 
 from locard.evidence.anchors.http import Post
 from locard.evidence.anchors.witness import request_body
+from locard.evidence.log_reader import LogReader
 from locard.evidence.merkle import consistency_proof
 from locard.evidence.notes import Checkpoint, Note, NoteError, VerifierKey, note
-from locard.evidence.transparency_log import LogReader
 from locard.schema import CannotContinue
 
 log = logging.getLogger(__name__)

@@ -27,12 +27,12 @@ from locard.evidence.merkle import (
 from locard.evidence.notes import Checkpoint, Note, NoteError
 from locard.evidence.signing import is_signature
 from locard.evidence.verifier import Report, SegmentVerdict, TrustPolicy, Verdict
+from locard.evidence.verifier.anchor_check import check_witnesses
 from locard.evidence.verifier.changes import Changes
 from locard.evidence.verifier.entries import is_segment
 from locard.evidence.verifier.lake import SEGMENT_FORMAT
+from locard.evidence.verifier.lake_rows import SortedRows
 from locard.evidence.verifier.leaves import State, leaf_at, row_leaves
-from locard.evidence.verifier.log_check import check_witnesses
-from locard.evidence.verifier.rows import SortedRows
 from locard.evidence.verifier.segment_check import SegmentCheck
 from locard.schema import CannotContinue, LocardError, parse_json
 

@@ -25,13 +25,15 @@ from locard.evidence.bundle.rows import bundled, json_lines, parquet, ranges_of
 from locard.evidence.bundle.selection import Selection
 from locard.evidence.leaf_files import LeafFiles
 from locard.evidence.log_files import DiskFiles
+from locard.evidence.log_reader import LogReader
 from locard.evidence.merkle import inclusion_proof
 from locard.evidence.notes import Checkpoint, Note
 from locard.evidence.signing import SigningKey
-from locard.evidence.transparency_log import CHECKPOINT, LogReader
+from locard.evidence.transparency_log import CHECKPOINT
 from locard.evidence.verifier import LOG_DIRECTORY, TrustPolicy
 from locard.evidence.verifier.changes import CHANGE_FORMAT
-from locard.evidence.verifier.lake import SEGMENT_FORMAT, live_paths
+from locard.evidence.verifier.lake import SEGMENT_FORMAT
+from locard.evidence.verifier.lake_files import live_paths
 from locard.schema import LAKE_FORMAT, CannotContinue, JsonValue, canonical_bytes
 
 BUNDLE_FORMAT: Final = "locard-bundle/1"

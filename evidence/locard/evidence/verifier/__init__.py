@@ -12,7 +12,8 @@ from locard.evidence.verifier.findings import (
     SegmentVerdict,
     Verdict,
 )
-from locard.evidence.verifier.lake import LOG_DIRECTORY, verify_lake
+from locard.evidence.verifier.lake import verify_lake
+from locard.evidence.verifier.lake_files import LOG_DIRECTORY
 from locard.evidence.verifier.telling import report_object, report_text
 from locard.evidence.verifier.trust import TrustPolicy, own_policy, read_trust, trust_text
 

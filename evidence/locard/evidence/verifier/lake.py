@@ -10,14 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from deltalake import DeltaTable
-from pyarrow.fs import FileSystem, LocalFileSystem, SubTreeFileSystem
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from locard.evidence.leaf_files import LeafFiles
 from locard.evidence.log_files import DiskFiles
@@ -25,18 +20,17 @@ from locard.evidence.notes import Checkpoint, Note, NoteError
 from locard.evidence.verifier.changes import Changes
 from locard.evidence.verifier.entries import is_segment
 from locard.evidence.verifier.findings import LAWFUL, Report, SegmentVerdict, Verdict
-from locard.evidence.verifier.leaves import leaf_at
+from locard.evidence.verifier.lake_files import LOG_DIRECTORY, Swaps, live_files
+from locard.evidence.verifier.lake_rows import LakeRows, Rows, SortedRows
 from locard.evidence.verifier.log_check import check_log
 from locard.evidence.verifier.loss import check_loss
-from locard.evidence.verifier.rows import LakeRows, Rows, SortedRows, read_rows
+from locard.evidence.verifier.rows import read_rows
 from locard.evidence.verifier.segment_check import SegmentCheck
 from locard.evidence.verifier.trust import TrustPolicy
-from locard.schema import CannotContinue, check_lake_format
+from locard.schema import CannotContinue
 
-LOG_DIRECTORY: Final = "_transparency"
 SEGMENT_FORMAT: Final = "locard-segment/2"
 _FORMATS: Final = frozenset({SEGMENT_FORMAT, "locard-change/1", "locard-rewrite/1"})
-_MOST_SWAPPED: Final = 32  # rows of a segment that are tried in each other's places
 
 Progress = Callable[[int, int], None]
 
@@ -67,7 +61,7 @@ def verify_lake(
         CannotContinue: there is no lake, it is of another major format, or it cannot be read.
     """
     report = Report(refused=policy.refused)
-    paths = _live_files(lake, report)
+    paths = live_files(lake, report)
     files = SubTreeFileSystem(str(lake.absolute()), LocalFileSystem())
     log_files = DiskFiles(lake / LOG_DIRECTORY)
     kept = [*known, *([since] if since else [])]
@@ -82,7 +76,7 @@ def verify_lake(
     check = SegmentCheck(
         changes,
         LeafFiles(log_files, segments).of,
-        _Swaps(files, paths).are_swapped,
+        Swaps(files, paths).are_swapped,
         paths,
         report,
     )
@@ -96,61 +90,6 @@ def verify_lake(
         "since": begin,
     }
     return report
-
-
-def _live_files(lake: Path, report: Report) -> list[str]:
-    """Return the paths of the files that the lake consists of, relative to it."""
-    if not lake.is_dir():
-        raise CannotContinue(f"there is no lake at {lake}; name its directory")
-    try:
-        table = DeltaTable(lake)
-        check_lake_format(table.metadata().configuration, str(lake))
-        if table.protocol().min_reader_version > 1:
-            report.add(
-                Verdict.ALTERED,
-                "the lake's log asks for features by which other engines may see other rows",
-                file="_delta_log",
-            )
-        actions = pa.table(table.get_add_actions(flatten=True))
-        found = sorted(map(unquote, actions["path"].to_pylist()))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # what a log that was made to do harm raises may be no Exception
-        if isinstance(error, CannotContinue) or not (lake / LOG_DIRECTORY).is_dir():
-            raise CannotContinue(
-                f"there is no lake at {lake} that can be read: {first_line(error)}"
-            ) from error
-        report.add(Verdict.MISSING, "the lake's own log cannot be read", file="_delta_log")
-        return []
-    inside = [path for path in found if _is_inside(path)]
-    if len(inside) < len(found):
-        report.add(
-            Verdict.ALTERED, "the lake's log names files that are not in it", file="_delta_log"
-        )
-    return inside
-
-
-def live_paths(lake: Path) -> list[str]:
-    """Return the paths of the files that the lake in a directory consists of, relative to it.
-
-    Raises:
-        CannotContinue: there is no lake, or it cannot be read.
-    """
-    report = Report()
-    paths = _live_files(lake, report)
-    for finding in report.findings:
-        raise CannotContinue(f"the lake at {lake} cannot be used: {finding.what}")
-    return paths
-
-
-def _is_inside(path: str) -> bool:
-    """Say whether a path leads to a file of the lake itself."""
-    return "://" not in path and not path.startswith("/") and ".." not in path.split("/")
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says."""
-    return str(error).strip().split("\n", 1)[0]
 
 
 def _segments(
@@ -267,43 +206,3 @@ def _size_of(data: bytes) -> int:
         return Checkpoint.parse(Note.parse(data).text).size
     except NoteError as error:
         raise CannotContinue(f"the checkpoint to go on from is none: {error}") from error
-
-
-class _Swaps:
-    """Finds out whether rows have changed places with each other."""
-
-    def __init__(self, files: FileSystem, paths: Sequence[str]) -> None:
-        self._files = files
-        self._paths = paths
-
-    def are_swapped(self, rows: SortedRows, sealed: Mapping[int, bytes]) -> bool:
-        """Say whether each row is what was sealed at the place of another of them.
-
-        Args:
-            sealed: the leaves at these rows' offsets.
-        """
-        offsets = rows.offsets.tolist()
-        if not 1 < len(offsets) <= _MOST_SWAPPED:
-            return False
-        tables = [
-            self._row(self._paths[number], offset)
-            for number, offset in zip(rows.files.tolist(), offsets, strict=True)
-        ]
-        places = set(offsets)
-        for table in tables:
-            if table is None or table.num_rows != 1:
-                return False
-            at = next((o for o in places if leaf_at(table, o) == sealed[o]), None)
-            if at is None:
-                return False
-            places.remove(at)
-        return True
-
-    def _row(self, path: str, offset: int) -> pa.Table | None:
-        try:
-            with self._files.open_input_file(path) as file:
-                return pq.read_table(
-                    file, filters=pc.field("log_offset") == offset, partitioning=None
-                )
-        except (OSError, pa.ArrowException):
-            return None

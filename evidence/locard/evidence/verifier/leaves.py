@@ -11,27 +11,23 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import IntFlag
 from hashlib import sha256
-from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import Final
 
 import jiter
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from locard.evidence.merkle import HASH_BYTES
+from locard.evidence.verifier.column_text import as_bytes, joined, json_of, member, values_of_rows
 from locard.evidence.verifier.columns import (
     CONTENT,
     CORE,
-    JSON_FORM,
     RECORDED,
     UNKNOWN_TO_LEAVES,
 )
 from locard.schema import canonical_bytes
 
 _COMMITMENT: Final = b"locard-commitment/1\x00"
-_TO_ESCAPE: Final = r'["\\\x00-\x1f]'
-_SECONDS_LENGTH: Final = len("2026-05-04T09:32:00")
-_UTC: Final = pa.timestamp("us", tz="UTC")
 _HASH: Final = "[0-9a-f]{64}"
 _ENTRY: Final = (
     r'"[a-z_]{1,40}":\{(?:"salt":"[0-9a-f]{32}"(?:,"source":"HASH")?'
@@ -114,23 +110,23 @@ class _Columns:
         self.has_unknown = not names <= UNKNOWN_TO_LEAVES | CORE.keys() | CONTENT | RECORDED
         self._rows = table.num_rows
         self._table = table
-        self._core = _joined(
+        self._core = joined(
             [
-                _member(name, table[name])
+                member(name, table[name])
                 for name in sorted(CORE)
                 if name in names and name != "absent" and table[name].null_count < table.num_rows
             ],
             table.num_rows,
         )
         having = [n for n in sorted(CONTENT & names) if table[n].null_count < table.num_rows]
-        self._content = {name: _as_bytes(_json_of(name, table[name])) for name in having}
-        self._values_of_row = _count([table[name] for name in having], table.num_rows)
+        self._content = {name: as_bytes(json_of(name, table[name])) for name in having}
+        self._values_of_row = values_of_rows([table[name] for name in having], table.num_rows)
 
     def leaves(self) -> tuple[list[bytes], list[int]]:
         table = self._table
         if "evidence" not in table.column_names:
             return [NO_LEAF] * self._rows, [0] * self._rows
-        evidence = _as_bytes(table["evidence"])
+        evidence = as_bytes(table["evidence"])
         absent = self._values("absent")
         redaction = self._values("redaction")
         begin = self._records()
@@ -228,19 +224,19 @@ class _Columns:
         offset, partition = (
             table[name].cast(pa.string()) for name in ("log_offset", "log_partition")
         )
-        topic = _json_of("log_topic_id", table["log_topic_id"])
+        topic = json_of("log_topic_id", table["log_topic_id"])
         log = pc.binary_join_element_wise(
             '"log":{"offset":', offset, ',"partition":', partition, ',"topic_id":', topic, "},", ""
         )
-        parts = [_member("ingested_at", table["ingested_at"]), log]
-        parts += [_member(name, table[name]) for name in ("principal", "principal_verified")]
+        parts = [member("ingested_at", table["ingested_at"]), log]
+        parts += [member(name, table[name]) for name in ("principal", "principal_verified")]
         parts.append(pc.binary_join_element_wise('"redaction":', table["redaction"], ",", ""))
-        return [whole[:-1] for whole in _joined(parts, self._rows)]
+        return [whole[:-1] for whole in joined(parts, self._rows)]
 
     def _values(self, name: str) -> Sequence[bytes | None]:
         if name not in self._table.column_names:
             return [None] * self._rows
-        values: Sequence[bytes | None] = _as_bytes(self._table[name])
+        values: Sequence[bytes | None] = as_bytes(self._table[name])
         return values
 
 
@@ -264,97 +260,6 @@ def _state(
             reason = State.UNSAID
         state |= reason
     return int(state)
-
-
-def _count(columns: Sequence[pa.ChunkedArray], rows: int) -> list[int]:
-    """Return in how many of the columns each row has a value."""
-    count: Any = pa.array([0] * rows, pa.int8())
-    for column in columns:
-        count = pc.add(count, pc.is_valid(column).cast(pa.int8()))
-    found: list[int] = count.to_pylist()
-    return found
-
-
-def _member(name: str, column: Any) -> Any:
-    """Return `"name":value,` for each row, null where it has no value."""
-    if pa.types.is_dictionary(column.type):  # few values, and each is written once
-        column = _chunk(column)
-        return _member(name, column.dictionary).take(column.indices)
-    return pc.binary_join_element_wise(f'"{name}":', _json_of(name, column), ",", "")
-
-
-def _json_of(name: str, column: pa.ChunkedArray) -> Any:
-    """Return the RFC 8785 form of each value of a column."""
-    kind = column.type
-    if name in JSON_FORM:
-        return column
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _quoted(column)
-    if pa.types.is_timestamp(kind):
-        return _moments(column.cast(_UTC))  # whatever name UTC has in the file
-    if pa.types.is_list(kind):
-        return _lists(column)
-    if pa.types.is_floating(kind):
-        return pa.array(
-            [None if v is None else canonical_bytes(v).decode() for v in column.to_pylist()],
-            pa.string(),
-        )
-    return column.cast(pa.string())
-
-
-def _moments(column: Any) -> Any:
-    """Return times as JSON texts; to write the seconds takes long, and many rows share one."""
-    seconds = pc.floor_temporal(column, unit="second")
-    micros = pc.subtract(column.cast(pa.int64()), seconds.cast(pa.int64())).cast(pa.string())
-    found = _chunk(seconds).dictionary_encode()
-    written = pc.replace_substring(found.dictionary.cast(pa.string()), " ", "T")
-    texts = pc.utf8_slice_codeunits(written, 0, _SECONDS_LENGTH).take(found.indices)
-    return pc.binary_join_element_wise(
-        '"', texts, ".", pc.utf8_lpad(_chunk(micros), 6, "0"), 'Z"', ""
-    )
-
-
-def _chunk(column: Any) -> Any:
-    """Return a column as one array."""
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _quoted(column: Any) -> Any:
-    quoted = pc.binary_join_element_wise('"', column, '"', "")
-    has_marks = pc.match_substring_regex(column, _TO_ESCAPE)
-    if not pc.any(has_marks).as_py():
-        return quoted
-    marked = [encode_basestring(value) for value in column.filter(has_marks).to_pylist()]
-    mask = pc.fill_null(has_marks, False)
-    if isinstance(mask, pa.ChunkedArray):
-        mask, quoted = mask.combine_chunks(), quoted.combine_chunks()
-    return pc.replace_with_mask(quoted, mask, pa.array(marked, quoted.type))
-
-
-def _lists(column: pa.ChunkedArray) -> Any:
-    array = column.combine_chunks()
-    if pc.any(pc.match_substring_regex(array.flatten(), _TO_ESCAPE)).as_py():
-        return pa.array(
-            [None if v is None else canonical_bytes(v).decode() for v in array.to_pylist()],
-            pa.string(),
-        )
-    joined = pc.binary_join_element_wise('["', pc.binary_join(array, '","'), '"]', "")
-    is_empty = pc.equal(pc.list_value_length(array), 0)
-    return pc.if_else(is_empty, "[]", joined)
-
-
-def _joined(parts: Sequence[Any], rows: int) -> Sequence[bytes]:
-    if not parts:
-        return [b""] * rows
-    joined = pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
-    found: Sequence[bytes] = _as_bytes(joined)
-    return found
-
-
-def _as_bytes(column: Any) -> Any:
-    return column.cast(pa.large_binary()).to_pylist()
 
 
 def _with_absent(core: bytes, absent: bytes, fields: Mapping[str, object]) -> bytes:

@@ -10,8 +10,8 @@ import numpy as np
 from locard.evidence.merkle import root_of
 from locard.evidence.verifier.changes import Changes
 from locard.evidence.verifier.findings import Report, SegmentVerdict, Verdict, as_ranges
+from locard.evidence.verifier.lake_rows import SortedRows
 from locard.evidence.verifier.leaves import State
-from locard.evidence.verifier.rows import SortedRows
 
 Swapped = Callable[[SortedRows, Mapping[int, bytes]], bool]
 """Says whether rows are what was sealed at their offsets, in another order."""

@@ -17,10 +17,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from locard.evidence.durable import fsync_path, make_directory_durably
 from locard.ingest.delta import LOG, no_files_being_added
 from locard.ingest.doctor.commit_entry import Fault, fault_of
 from locard.ingest.doctor.finding import Finding, ok, warning, wrong
-from locard.ingest.durable import fsync_path, make_directory_durably
 
 _ENTRY: Final = re.compile(r"[0-9]{20}\.json")
 _CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint\.parquet")

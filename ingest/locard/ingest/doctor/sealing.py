@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from locard.evidence.log_reader import LogReader
 from locard.evidence.notes import Checkpoint, Note, NoteError
-from locard.evidence.transparency_log import CHECKPOINT, LogReader
+from locard.evidence.transparency_log import CHECKPOINT
 from locard.ingest.doctor.finding import Finding, ok, warning, wrong
 from locard.ingest.lake_store import lake_store
 from locard.ingest.sealer.commits import read_commit

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from locard.ingest.durable import make_directory_durably, replace_durably
+from locard.evidence.durable import make_directory_durably, replace_durably
 from locard.ingest.file_lock import locked
 from locard.schema import CannotContinue
 

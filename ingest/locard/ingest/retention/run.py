@@ -17,7 +17,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from locard.evidence.custody import CUSTODY_KEY, Custodian, Ranges
-from locard.ingest.durable import replace_durably
+from locard.evidence.durable import replace_durably
 from locard.ingest.lake_store import lake_store
 from locard.ingest.retention.expiry import Expiry, expiry
 from locard.ingest.retention.holds import Hold, Holds
