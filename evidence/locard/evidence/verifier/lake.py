@@ -69,8 +69,8 @@ def verify_lake(
     segments = _segments(log.entries, report)
     changes = Changes(log.entries, policy.custody.keys, report)
     begin = _size_of(since) if since else 0
-    later = {index: entry for index, entry in segments.items() if index >= begin}
-    rows = read_rows(files, paths, progress, _first_offsets(later) if since else None, processes)
+    wanted = _first_offsets(segments, begin) if since else None
+    rows = read_rows(files, paths, progress, wanted, processes)
     for path, why in rows.unreadable.items():
         report.add(Verdict.ALTERED, f"a file of the lake cannot be read: {why}", file=path)
     check = SegmentCheck(
@@ -80,7 +80,7 @@ def verify_lake(
         paths,
         report,
     )
-    _check_segments(later, check, rows, paths, report, is_all=since is None)
+    _check_segments(segments, begin, check, rows, paths, report)
     if since is None:
         check_loss(rows.numbered, rows.statements, _excused(segments, report), report)
     report.facts |= {
@@ -135,21 +135,24 @@ def _tell_gap(partition: tuple[str, int], end: int, first: int, index: int, repo
 
 def _check_segments(
     segments: Mapping[int, Mapping[str, Any]],
+    begin: int,
     check: SegmentCheck,
     rows: LakeRows,
     paths: Sequence[str],
     report: Report,
-    *,
-    is_all: bool,
 ) -> None:
+    """Check the segments from an entry on, and tell what rows lie behind all of them."""
     by_partition: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, entry in segments.items():
         by_partition[entry["topic_id"], entry["partition"]].append(index)
-    for partition in sorted({*by_partition, *(rows.partitions if is_all else ())}):
+    for partition in sorted({*by_partition, *rows.partitions}):
         found = rows.partitions.get(partition, Rows.none()).sorted()
         end = 0
         for index in by_partition.get(partition, ()):
             entry = segments[index]
+            end = max(end, entry["next_offset"])
+            if index < begin:
+                continue
             one = SegmentVerdict(
                 index,
                 partition[0],
@@ -160,7 +163,6 @@ def _check_segments(
             )
             mine = found.between(one.first_offset, one.next_offset)
             report.segments.append(check.check(one, entry, mine))
-            end = max(end, one.next_offset)
         _tell_unsealed(partition, found.from_offset(end), paths, report)
 
 
@@ -193,11 +195,15 @@ def _excused(
     return excused
 
 
-def _first_offsets(segments: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
+def _first_offsets(segments: Mapping[int, Mapping[str, Any]], begin: int) -> dict[int, int]:
+    """Return from where on each partition was not verified before, whatever its topic."""
+    ends: dict[tuple[str, int], int] = {}
+    for index, entry in segments.items():
+        key = entry["topic_id"], entry["partition"]
+        ends[key] = max(ends.get(key, 0), entry["next_offset"] if index < begin else 0)
     firsts: dict[int, int] = {}
-    for entry in segments.values():
-        number = entry["partition"]
-        firsts[number] = min(firsts.get(number, entry["first_offset"]), entry["first_offset"])
+    for (_, partition), end in ends.items():
+        firsts[partition] = min(firsts.get(partition, end), end)
     return firsts
 
 

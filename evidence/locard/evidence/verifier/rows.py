@@ -25,7 +25,6 @@ from locard.schema import AccountingEvent, LocardError
 from locard.schema.arrow import events_of_table
 
 _FEW_ROWS: Final = 50_000  # that are not worth further processes
-_NEVER: Final = 2**63
 _NUMBERED: Final = ["collector_id", "incarnation", "principal", "seq", "event_id"]
 
 
@@ -149,7 +148,7 @@ def _matters(parquet: pq.ParquetFile, work: Work) -> bool:
     )
     pairs = zip(*(places[name].to_pylist() for name in places.column_names), strict=True)
     since = work.since or {}
-    return any(offset >= since.get(partition, _NEVER) for partition, offset in pairs)
+    return any(offset >= since.get(partition, 0) for partition, offset in pairs)
 
 
 def _part(table: pa.Table, work: Work) -> _Part:
