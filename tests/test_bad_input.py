@@ -512,7 +512,7 @@ def test_a_home_without_room_is_told_and_what_it_has_is_kept(home, file, tmp_pat
 
 
 ON_A_SMALL_DISK = """
-mount -t tmpfs -o size=1m tmpfs "$1" || exit 77
+mount -t tmpfs -o size=1200k tmpfs "$1" || exit 77
 import() { "$2" -m locard.cli --home "$1/home" import openai-messages "$3" --no-consume; }
 import "$1" "$2" "$3" && import "$1" "$2" "$4"
 echo "status $?"

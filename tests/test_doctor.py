@@ -44,7 +44,10 @@ def entry(lake, version):
 
 
 def doctor(home, *arguments):
-    """Return the status of `locard doctor`, and what is not in order."""
+    """Return the status of `locard doctor`, and what is not in order.
+
+    That nobody seals these lakes is left out; `test_doctor_sealing.py` is about that.
+    """
     done = CliRunner().invoke(
         locard,
         ["--home", str(home), "doctor", "--format", "jsonl", *arguments],
@@ -52,7 +55,9 @@ def doctor(home, *arguments):
     )
     assert done.exception is None, done.exception
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    return done.return_value, [row for row in rows if row["level"] != "ok"]
+    return done.return_value, [
+        row for row in rows if row["level"] != "ok" and row["what"] != "transparency log"
+    ]
 
 
 CUTS = {
