@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue
 
+_SECONDS_TO_WAIT: Final = 60.0  # for another sealer
 _SECONDS_UNTIL_SPOOLED: Final = 5.0  # that Kafka may take before events go to the disk
 
 if TYPE_CHECKING:
@@ -166,22 +167,44 @@ def anchors(settings: Settings) -> Anchors:
 
 @contextmanager
 def sealer(settings: Settings) -> Iterator[Sealer]:
-    """Give the one sealer of the lake.
+    """Give a sealer of the lake, the only one while the block runs.
 
     Raises:
-        RetryableError: another one is at work.
+        RetryableError: another one is at work for too long.
         CannotContinue: its key or its log cannot be used.
     """
-    from locard.ingest.file_lock import locked
+    with nobody_else_seals(settings):
+        yield new_sealer(settings)
+
+
+def new_sealer(settings: Settings) -> Sealer:
+    """Return a sealer of the lake, to be used while nobody else seals.
+
+    Raises:
+        CannotContinue: its key or its log cannot be used.
+    """
     from locard.ingest.sealer import Sealer, log_files
 
     keys = evidence_keys(settings)
+    key = keys.log_key(settings.log_origin)
     place = settings.lake_place
-    busy = f"another process seals the lake at {place}; one is enough"
+    return Sealer(place, log_files(place), key, keys.log_verifiers())
+
+
+@contextmanager
+def nobody_else_seals(settings: Settings) -> Iterator[None]:
+    """Keep other processes of this home from sealing while the block runs.
+
+    Raises:
+        RetryableError: one was at it for too long.
+    """
+    from locard.ingest.file_lock import locked
+
+    busy = f"another process has been sealing the lake at {settings.lake_place} for long; try again"
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with locked(settings.home / "sealer.lock", is_shared=False, seconds=30, busy=busy):
-        key = keys.log_key(settings.log_origin)
-        yield Sealer(place, log_files(place), key, keys.log_verifiers())
+    lock = settings.home / "sealer.lock"
+    with locked(lock, is_shared=False, seconds=_SECONDS_TO_WAIT, busy=busy):
+        yield
 
 
 def detection_settings(settings: Settings) -> DetectionSettings:

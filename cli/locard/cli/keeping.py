@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from locard.cli.assembly import log_writer, retention
+from locard.cli.assembly import log_writer, retention, sealer
 from locard.cli.questions import format_options
 from locard.cli.settings import Settings
 from locard.schema import CannotContinue, JsonValue, LocardError, utc_now
@@ -94,6 +94,10 @@ def expire(settings: Settings) -> None:
         }
         _note(settings, "expiry", None, told)
 
+    if applied.policy.shortest is None:
+        return
+    with sealer(settings) as working:
+        working.seal()  # what goes as a whole cannot be sealed any more
     for one in applied.run(utc_now(), note):
         click.echo(_line(one, "lost"))
 

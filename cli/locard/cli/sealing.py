@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from locard.cli.assembly import anchors, evidence_keys, sealer
+from locard.cli.assembly import anchors, evidence_keys, new_sealer, nobody_else_seals
 from locard.cli.health import health, health_options
 from locard.cli.settings import Settings
-from locard.schema import CannotContinue, RetryableError
+from locard.schema import CannotContinue, LocardError
 
 if TYPE_CHECKING:
     from locard.evidence.verifier import Report, TrustPolicy
@@ -47,25 +47,27 @@ def seal(
     """
     from locard.ingest.sealer import SealerMetrics
 
-    with sealer(settings) as working:
-        outside = anchors(settings)
+    outside = anchors(settings)
+    with nobody_else_seals(settings):
+        working = new_sealer(settings)
         if once:
             done = working.seal()
             outside.anchor(working.log)
             return _tell(done)
-        stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
-        click.echo(f"sealing {settings.lake_place}", err=True)
-        metrics = SealerMetrics(working.counts)
-        with health(metrics, health_host, health_port) as heartbeat:
-            while not stopping.wait(seconds or settings.seal_seconds):
-                heartbeat.beat()
-                try:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    click.echo(f"sealing {settings.lake_place}", err=True)
+    with health(SealerMetrics(working.counts), health_host, health_port) as heartbeat:
+        while not stopping.wait(seconds or settings.seal_seconds):
+            heartbeat.beat()
+            try:
+                with nobody_else_seals(settings):  # who erases or bundles seals in between
+                    working.refresh()
                     working.seal(lambda _: heartbeat.beat())
                     outside.anchor(working.log)
-                except RetryableError as error:
-                    click.echo(f"seal: {error}", err=True)
+            except LocardError as error:  # recording goes on; what is not sealed waits
+                click.echo(f"seal: {error}", err=True)
     return 0
 
 

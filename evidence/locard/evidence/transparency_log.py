@@ -41,6 +41,7 @@ class TransparencyLog:
     def __init__(self, files: LogFiles, key: NoteKey, accepted: Sequence[VerifierKey] = ()) -> None:
         self._files = files
         self._key = key
+        self._accepted = accepted
         self._checkpoint = self._last(accepted)
         self._superseded: list[str] = []
 
@@ -53,6 +54,10 @@ class TransparencyLog:
     def checkpoint(self) -> Checkpoint | None:
         """The last checkpoint; `None` where there is none yet."""
         return self._checkpoint if self.size else None
+
+    def is_last(self) -> bool:
+        """Say whether the checkpoint that lies there is still the one that this process knows."""
+        return self._last(self._accepted) == self._checkpoint
 
     @property
     def reader(self) -> LogReader:

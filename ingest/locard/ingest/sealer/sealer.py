@@ -78,8 +78,18 @@ class Sealer:
         self.place = place
         self._store = lake_store(place)
         self._files = files
-        self.log = TransparencyLog(files, key, accepted)
+        self._key = key
+        self._accepted = accepted
         self.counts = SealerCounts()
+        self._open()
+
+    def refresh(self) -> None:
+        """Go on from where another sealer has got since, if one has; to be called before `seal`."""
+        if not self.log.is_last():
+            self._open()
+
+    def _open(self) -> None:
+        self.log = TransparencyLog(self._files, self._key, self._accepted)
         self._last: dict[str, int] = {}
         self._next_version = self._resume()
 
