@@ -99,9 +99,9 @@ def test_an_answer_of_the_api_is_recorded(home):
         assert client.get("/v1/sessions").status_code == 401
         assert client.get("/readyz").status_code == 200
     found = [(one.body.query, one.body.row_count, one.body.case_id) for one in reads(home)]
-    assert found == [
-        ("GET /v1/sessions?limit=1", 1, "case-7"),
+    assert sorted(found) == [
         ("GET /v1/sessions/s2/timeline", 1, "case-7"),
+        ("GET /v1/sessions?limit=1", 1, "case-7"),
     ]
 
 

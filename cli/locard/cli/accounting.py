@@ -8,7 +8,7 @@ import click
 
 from locard.cli.questions import format_options, inert_stdout
 from locard.cli.settings import Settings
-from locard.cli.trail import note_read
+from locard.cli.trail import note_read, tell_unsealed
 
 if TYPE_CHECKING:
     from locard.query import Format
@@ -47,4 +47,5 @@ def gaps(
         width = width or terminal_width(stream)
         write_rows(GAP_COLUMNS, rows, format_name, stream, width=width)
     click.echo(account.sentence(), err=not is_table)
+    tell_unsealed(settings)
     return 0 if account.is_whole else 1

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from locard.cli.settings import Settings
-from locard.cli.trail import note_read
+from locard.cli.trail import note_read, tell_unsealed
 from locard.schema import CannotContinue, utc_now
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def sessions(
         print_sessions(columns, rows, stream, width or terminal_width(stream))
     else:
         write_rows(columns, rows, format_name, inert_stdout())
+    tell_unsealed(settings)
     if without:
         click.echo(
             f"{without} events belong to no session; ask for them with `locard sql`", err=True
@@ -135,6 +136,7 @@ def timeline(
         )
     else:
         _write(rows if only is None else [rows[only]], format_name)
+    tell_unsealed(settings)
     return 0
 
 
@@ -178,6 +180,7 @@ def sql(settings: Settings, statement: str, format_name: Format, width: int | No
             stream.flush()  # the next statement may take long, and this answer is there
             count += len(rows)
         note_read(settings, statement, count, "read_done")
+    tell_unsealed(settings)
     return 0
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import click
+
 from locard.cli.assembly import log_writer
 from locard.cli.settings import Settings
 from locard.schema import JsonValue
@@ -36,6 +40,15 @@ def note_access(
     )
     with log_writer(settings) as log:
         log.append([record])
+
+
+def tell_unsealed(settings: Settings) -> None:
+    """Say beside an answer, on standard error, what of the lake is not sealed yet."""
+    from locard.evidence.unsealed import unsealed
+
+    place = settings.lake_place
+    if isinstance(place, Path) and (told := unsealed(place).sentence()):
+        click.echo(told, err=True)
 
 
 def note_read(settings: Settings, query: str, row_count: int | None, action: str = "read") -> None:

@@ -5,6 +5,7 @@ It follows `docs/format.md` and uses nothing of what writes rows or seals them.
 
 from __future__ import annotations
 
+from locard.evidence.unsealed import LOG_DIRECTORY
 from locard.evidence.verifier.findings import (
     MEANINGS,
     Finding,
@@ -13,7 +14,6 @@ from locard.evidence.verifier.findings import (
     Verdict,
 )
 from locard.evidence.verifier.lake import verify_lake
-from locard.evidence.verifier.lake_files import LOG_DIRECTORY
 from locard.evidence.verifier.telling import report_object, report_text
 from locard.evidence.verifier.trust import TrustPolicy, own_policy, read_trust, trust_text
 

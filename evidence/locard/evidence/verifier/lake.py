@@ -17,10 +17,11 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from locard.evidence.leaf_files import LeafFiles
 from locard.evidence.log_files import DiskFiles
 from locard.evidence.notes import Checkpoint, Note, NoteError
+from locard.evidence.unsealed import LOG_DIRECTORY
 from locard.evidence.verifier.changes import Changes
 from locard.evidence.verifier.entries import is_segment
 from locard.evidence.verifier.findings import LAWFUL, Report, SegmentVerdict, Verdict
-from locard.evidence.verifier.lake_files import LOG_DIRECTORY, Swaps, live_files
+from locard.evidence.verifier.lake_files import Swaps, live_files
 from locard.evidence.verifier.lake_rows import LakeRows, Rows, SortedRows
 from locard.evidence.verifier.log_check import check_log
 from locard.evidence.verifier.loss import check_loss

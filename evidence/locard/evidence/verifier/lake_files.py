@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from pyarrow.fs import FileSystem
 
+from locard.evidence.unsealed import LOG_DIRECTORY
 from locard.evidence.verifier.findings import Report, Verdict
 from locard.evidence.verifier.lake_rows import SortedRows
 from locard.evidence.verifier.leaves import leaf_at
 from locard.schema import CannotContinue, check_lake_format
 
-LOG_DIRECTORY: Final = "_transparency"
 _MOST_SWAPPED: Final = 32  # rows of a segment that are tried in each other's places
 
 
