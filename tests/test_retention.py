@@ -356,7 +356,7 @@ def test_from_the_command_line(tmp_path, monkeypatch):
     def run(*arguments: str) -> str:
         told = CliRunner().invoke(locard, ["--home", str(home), *arguments], standalone_mode=False)
         assert told.exception is None, told.output
-        return told.output
+        return told.stdout
 
     hold_id = run("hold", "add", "--session", "s1", "--reason", "court", "--case", "C-1").strip()
     assert hold_id in run("hold", "list", "--format", "csv")
