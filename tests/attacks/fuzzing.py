@@ -13,7 +13,6 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,15 +77,16 @@ class Fuzz:
     def __init__(self, home: Path, seed: int) -> None:
         self._rng = random.Random(seed)  # noqa: S311 - to be the same each time
         self._one = Installation(home, [])
-        self._one.publish(said(), said("s2"), numbered(0))
-        self._one.publish(numbered(1), numbered(2), said())
-        self._one.publish(said("s3"), said("s4"), partition=1)
+        self._one.publish(said(), said("s2"), numbered(0), numbered(1))
+        self._one.publish(numbered(2), said("s3"), said("s4"), partition=1)
         self._one.seal()
         self._policy = self._one.policy
         self._kept = self._one.checkpoint()
         self._files = {
             path: path.read_bytes() for path in sorted(self._one.lake.rglob("*")) if path.is_file()
         }
+        self._not_empty = [path for path, data in self._files.items() if data]
+        self._changed: set[Path] = set()
         self._seen = self._reads()
         self._data = [path for path in self._files if path.suffix == ".parquet"]
         if not verify_lake(self._one.lake, self._policy, known=[self._kept]).is_whole:
@@ -138,17 +138,15 @@ class Fuzz:
             return None
 
     def _put_back(self) -> None:
-        for path in list(self._one.lake.rglob("*")):
-            if path.is_file() and path not in self._files:
-                path.unlink()
-        for path, data in self._files.items():
-            with suppress(FileNotFoundError):
-                if path.stat().st_size == len(data) and path.read_bytes() == data:
-                    continue
-            path.write_bytes(data)
+        for path in self._changed:
+            path.write_bytes(self._files[path])
+        self._changed.clear()
 
     def _any_file(self) -> Path:
-        return self._rng.choice([path for path, data in self._files.items() if data])
+        """Return a file that is about to be changed."""
+        path = self._rng.choice(self._not_empty)
+        self._changed.add(path)
+        return path
 
     def _flip_a_bit(self) -> str:
         path = self._any_file()
@@ -186,6 +184,7 @@ class Fuzz:
 
     def _changed_rows(self, change: Callable[[list[dict[str, Any]]], str]) -> str:
         path = self._rng.choice(self._data)
+        self._changed.add(path)
         table = pq.ParquetFile(path).read()
         rows = table.to_pylist()
         what = change(rows)
