@@ -91,9 +91,9 @@ def read_until(reader: EventLogReader, count: int) -> list[RawRecord]:
     raise AssertionError(f"{len(records)} of {count} records came")
 
 
-def polls() -> Iterator[None]:
+def polls(seconds: float = SECONDS_TO_WAIT) -> Iterator[None]:
     """Yield as often as somebody asks, for as long as a slow machine may need."""
-    give_up = time.monotonic() + SECONDS_TO_WAIT
+    give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         yield
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from eventlogs import LogUnderTest, expire, polls, read_all, read_until
+from eventlogs import SECONDS_TO_WAIT, LogUnderTest, expire, polls, read_all, read_until
 from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, RecordsMissing
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
 from locard.schema import CannotContinue, EvidenceGap, RejectedRecord, RetryableError
@@ -333,6 +333,8 @@ class TestKafka:
 
     def test_partitions_move_to_a_second_reader(self, kafka_bootstrap, tmp_path):
         """When a second reader joins, both read a share, and together every partition."""
+        from locard.ingest.eventlog.kafka import JOIN_SECONDS
+
         log = LogUnderTest(tmp_path, kafka_bootstrap)
         log.append(b"0")
         assigned: dict[str, list[int]] = {}
@@ -350,7 +352,8 @@ class TestKafka:
             read_until(first, 1)
             assert assigned["first"] == [0, 1, 2, 3]
             start("second", second)
-            for _ in polls():
+            # Seldom a client's join hangs: after JOIN_SECONDS the reader takes another one.
+            for _ in polls(JOIN_SECONDS + SECONDS_TO_WAIT):
                 first.poll(10, 0.05)
                 second.poll(10, 0.05)
                 if len(assigned.get("second", [])) == 2 == len(assigned["first"]):
