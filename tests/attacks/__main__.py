@@ -68,6 +68,8 @@ def main() -> int:
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
         for done in pool.imap_unordered(fuzzed, parts):
             outcome.add(done)
+            for missed in done.missed:
+                print(f"MISSED: {missed}", flush=True)
             print(f"\r{outcome.counts.total():,} changes", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     for (what, said), count in sorted(outcome.counts.items()):

@@ -122,6 +122,8 @@ class Fuzz:
             report = verify_lake(self._one.lake, self._policy, known=[self._kept])
         except LocardError:
             return UNREADABLE
+        except Exception:  # noqa: BLE001 - whatever else it raises, it has not judged
+            return None
         if report.findings:
             return FOUND
         reads = self._reads()

@@ -90,6 +90,34 @@ def writes_a_number_as_another_type(one: Installation) -> None:
     one.change_row(9, result=lambda value: value.replace(":1,", ":1.0,"))
 
 
+def give_type(one: Installation, name: str, kind: pa.DataType) -> None:
+    """Write the file that has row 9 anew, with another type for a column."""
+    path = one.file_with(9)
+    table = pq.ParquetFile(path).read()
+    number = table.schema.get_field_index(name)
+    pq.write_table(table.set_column(number, name, table.column(number).cast(kind)), path)
+
+
+@attack(ALTERED, others=(MISSING,))
+def turns_content_into_bytes(one: Installation) -> None:
+    give_type(one, "result", pa.binary())
+
+
+@attack(ALTERED, others=(MISSING,))
+def turns_the_name_of_the_log_into_bytes(one: Installation) -> None:
+    give_type(one, "log_topic_id", pa.binary())
+
+
+@attack(ALTERED, others=(MISSING,))
+def turns_partitions_into_texts(one: Installation) -> None:
+    give_type(one, "log_partition", pa.string())
+
+
+@attack(ALTERED, others=(MISSING,))
+def turns_offsets_into_fractions(one: Installation) -> None:
+    give_type(one, "log_offset", pa.float64())
+
+
 @row_attack(ALTERED, **at(9))
 def repeats_a_key_in_json(one: Installation) -> None:
     one.change_row(9, result=lambda value: '{"amount":1,' + value[1:])

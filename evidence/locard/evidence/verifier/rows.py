@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem
 
 from locard.evidence.merkle import HASH_BYTES
-from locard.evidence.verifier.columns import FEW_VALUES
+from locard.evidence.verifier.columns import FEW_VALUES, foreign_columns
 from locard.evidence.verifier.lake_rows import LakeRows, Rows
 from locard.evidence.verifier.leaves import row_leaves
 from locard.schema import AccountingEvent, LocardError
@@ -135,6 +135,8 @@ def _read(files: FileSystem, work: Work) -> _Part | str:
             parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=few)
             if work.since is not None and not _matters(parquet, work):
                 return _Part({}, {}, [], work.file)
+            if foreign := foreign_columns(parquet.schema_arrow):
+                return f"it has {', '.join(foreign)} as another type"
             table = parquet.read_row_group(work.row_group, use_threads=False)
         return _part(table, work)
     except Exception as error:  # noqa: BLE001 - likewise
