@@ -1,7 +1,7 @@
 """Random single changes to a sealed lake: each is found, or changes nothing that anybody reads.
 
-What changes nothing: bits of Parquet files that hold no value (statistics, the writer's name, the
-padding of pages), of Delta's log that say nothing of files (times, statistics, operation metrics),
+What changes nothing: bits of Parquet files that hold no value (wider statistics, the writer's name,
+the padding of pages), of Delta's log that say nothing of files (times, statistics, operation metrics),
 the order in which rows lie, and files that nobody reads any more (older narrow tiles). That a
 change is of these is not taken for granted: rows and log entries are read again, and have to be the
 same.
@@ -46,6 +46,15 @@ _ROWS = """
     SELECT * FROM read_parquet($1, union_by_name=true, hive_partitioning=true)
     ORDER BY log_partition, log_offset
 """
+_FILTERED = [
+    f"SELECT count(*) FROM read_parquet($1, union_by_name=true) WHERE {condition}"  # noqa: S608
+    for condition in (
+        "session_id = 's1'",
+        "occurred_at >= '2026-05-04T09:32:00Z'",
+        "kind = 'tool_result'",
+        "on_behalf_of IS NOT NULL",
+    )
+]
 FOUND, UNREADABLE, IRRELEVANT = "found", "could not be checked", "changes nothing"
 REFUSED = "readers refuse it"
 
@@ -134,7 +143,8 @@ class Fuzz:
         try:
             files = DeltaTable(self._one.lake).file_uris()
             with duckdb.connect() as connection:
-                rows = connection.execute(_ROWS, [sorted(map(unquote, files))]).fetchall()
+                paths = sorted(map(unquote, files))
+                rows = [connection.execute(sql, [paths]).fetchall() for sql in (_ROWS, *_FILTERED)]
             return rows, list(self._one.sealer().log.reader.entries()), self._one.checkpoint()
         except (LocardError, DeltaError, duckdb.Error):
             return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,6 +118,35 @@ def turns_partitions_into_texts(one: Installation) -> None:
 @attack(ALTERED, others=(MISSING,))
 def turns_offsets_into_fractions(one: Installation) -> None:
     give_type(one, "log_offset", pa.float64())
+
+
+def patch_footer(
+    one: Installation, pattern: bytes, replacement: Callable[[re.Match[bytes]], bytes]
+) -> None:
+    """Change bytes in the footer of the file that has row 9, without a change of length."""
+    path = one.file_with(9)
+    data = path.read_bytes()
+    begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer, count = re.subn(pattern, replacement, data[begin:], flags=re.DOTALL)
+    if not count or len(footer) != len(data) - begin:
+        raise LookupError(pattern)
+    path.write_bytes(data[:begin] + footer)
+
+
+@attack(ALTERED, others=(MISSING,))
+def hides_values_behind_a_count_of_nulls(one: Installation) -> None:
+    """DuckDB answers NULL for a column that is said to have nothing else."""
+    patch_footer(one, rb"(on_behalf_of.{10,20}?\x1c\x36).", lambda found: found[1] + b"\x06")
+
+
+@attack(ALTERED, others=(MISSING,))
+def hides_rows_behind_a_greatest_value(one: Installation) -> None:
+    """DuckDB passes over rows whose session cannot be among them."""
+
+    def renamed(found: re.Match[bytes]) -> bytes:
+        return found[1] + b"a" + found[2] + b"a"
+
+    patch_footer(one, rb"(\x28\x02)s(.\x18\x02)s", renamed)
 
 
 @row_attack(ALTERED, **at(9))

@@ -44,27 +44,14 @@ FEW_VALUES: Final = frozenset(
 _TYPES: Final = {field.name: field.type for field in (*EVENT_COLUMNS, *STORED_COLUMNS)}
 
 
-def foreign_columns(schema: pa.Schema) -> list[str]:
-    """Return the columns that a reader would take for something else than what was sealed.
-
-    How wide a number is, how a text is encoded and what UTC is called may differ, as writers do.
-    """
-    return [
-        field.name
-        for field in schema
-        if field.name in _TYPES and _kind(field.type) != _kind(_TYPES[field.name])
-    ]
+def type_of(name: str) -> str | None:
+    """Return what a column holds, as `parquet_footer` names it; `None` for one nobody knows."""
+    return _named(_TYPES[name]) if name in _TYPES else None
 
 
-def _kind(found: pa.DataType) -> str:
-    if pa.types.is_dictionary(found):
-        return _kind(found.value_type)
-    if pa.types.is_string(found) or pa.types.is_large_string(found):
-        return "text"
-    if pa.types.is_list(found) or pa.types.is_large_list(found):
-        return f"list of {_kind(found.value_type)}"
-    if pa.types.is_integer(found):
-        return "integer"
+def _named(found: pa.DataType) -> str:
+    if pa.types.is_list(found):
+        return f"list of {_named(found.value_type)}"
     if pa.types.is_timestamp(found):
-        return f"moment in {found.unit}" if found.tz else "time of day and date"
-    return str(found)
+        return "moment"
+    return {"string": "text", "bool": "truth", "double": "fraction"}.get(str(found), "integer")
