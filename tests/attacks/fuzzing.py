@@ -1,10 +1,10 @@
 """Random single changes to a sealed lake: each is found, or changes nothing that anybody reads.
 
 What changes nothing: bits of Parquet files that hold no value (wider statistics, the writer's name,
-the padding of pages), of Delta's log that say nothing of files (times, statistics, operation metrics),
-the order in which rows lie, and files that nobody reads any more (older narrow tiles). That a
-change is of these is not taken for granted: rows and log entries are read again, and have to be the
-same.
+the padding of pages), of Delta's log that say nothing of files (times, wider statistics, operation
+metrics), the order in which rows lie, and files that nobody reads any more (older narrow tiles).
+That a change is of these is not taken for granted: rows and log entries are read again, with
+filters as well, and have to be the same.
 """
 
 from __future__ import annotations

@@ -149,6 +149,23 @@ def hides_rows_behind_a_greatest_value(one: Installation) -> None:
     patch_footer(one, rb"(\x28\x02)s(.\x18\x02)s", renamed)
 
 
+def patch_delta_log(one: Installation, pattern: str, replacement: str) -> None:
+    """Change what Delta's log says of files, wherever it says it."""
+    changed = 0
+    for path in (one.lake / "_delta_log").glob("*.json"):
+        text, count = re.subn(pattern, replacement, path.read_text())
+        path.write_text(text)
+        changed += count
+    if not changed:
+        raise LookupError(pattern)
+
+
+@attack(ALTERED)
+def hides_files_behind_a_latest_time_in_the_log(one: Installation) -> None:
+    """Spark and delta-rs pass over files that end before what is asked for."""
+    patch_delta_log(one, r"(maxValues[^}]*?)2026", r"\g<1>2025")
+
+
 @row_attack(ALTERED, **at(9))
 def repeats_a_key_in_json(one: Installation) -> None:
     one.change_row(9, result=lambda value: '{"amount":1,' + value[1:])

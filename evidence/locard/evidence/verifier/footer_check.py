@@ -1,8 +1,10 @@
-"""Whether the footer of a Parquet file tells the truth about its rows. Pure."""
+"""Whether a Parquet footer tells the truth about its rows, and Delta's log about the file. Pure."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow.compute as pc
 from locard.evidence.verifier.columns import type_of
 from locard.evidence.verifier.parquet_footer import Chunk, Footer
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INTEGERS: Final = {4: "<i", 8: "<q"}
 
 
@@ -31,6 +34,43 @@ def contradiction(footer: Footer, group: int, table: pa.Table) -> str | None:
         if name in table.column_names and not _is_true(chunk, table[name], footer.types[name]):
             return f"its statistics of {name} are not those of its rows"
     return None
+
+
+def delta_contradiction(told: Mapping[str, Any], footer: Footer) -> str | None:
+    """Return what Delta's log says of a file that its footer denies; `None` where all is well.
+
+    Args:
+        told: a row of `DeltaTable.get_add_actions(flatten=True)`.
+        footer: of the file; that it is true is another question.
+    """
+    if told.get("num_records") not in (None, footer.rows):
+        return "the lake's log says that it has another number of rows"
+    chunks: dict[str, list[Chunk]] = {}
+    for chunk in (chunk for group in footer.groups for chunk in group):
+        chunks.setdefault(chunk.path[0], []).append(chunk)
+    for key, value in told.items():
+        about, _, name = key.partition(".")
+        mine = chunks.get(name)
+        if value is None or mine is None or about not in ("null_count", "min", "max"):
+            continue
+        if not _fits(about, value, mine, footer.types[name]):
+            return f"the lake's log has statistics of {name} that are not those of its rows"
+    return None
+
+
+def _fits(about: str, value: Any, chunks: Sequence[Chunk], kind: str) -> bool:
+    if about == "null_count":
+        return any(chunk.nulls is None for chunk in chunks) or value == sum(
+            chunk.nulls or 0 for chunk in chunks
+        )
+    bounds = [pair[about == "max"] for chunk in chunks for pair in chunk.bounds]
+    mine = [_value(bound, kind) for bound in bounds if bound is not None]
+    if isinstance(value, datetime):  # Delta may leave out what is below a millisecond
+        value = (value - _EPOCH) // timedelta(microseconds=1)
+        mine = [one // 1000 for one in mine]
+        value //= 1000
+    value = value.encode() if isinstance(value, str) else value
+    return all(value <= one if about == "min" else one <= value for one in mine)
 
 
 def _is_true(chunk: Chunk, column: pa.ChunkedArray, kind: str) -> bool:

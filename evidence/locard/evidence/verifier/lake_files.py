@@ -15,8 +15,10 @@ from pyarrow.fs import FileSystem
 
 from locard.evidence.unsealed import LOG_DIRECTORY
 from locard.evidence.verifier.findings import Report, Verdict
+from locard.evidence.verifier.footer_check import delta_contradiction
 from locard.evidence.verifier.lake_rows import SortedRows
 from locard.evidence.verifier.leaves import leaf_at
+from locard.evidence.verifier.parquet_footer import BadFooter, read_footer
 from locard.schema import CannotContinue, check_lake_format
 
 _MOST_SWAPPED: Final = 32  # rows of a segment that are tried in each other's places
@@ -51,7 +53,23 @@ def live_files(lake: Path, report: Report) -> list[str]:
         report.add(
             Verdict.ALTERED, "the lake's log names files that are not in it", file="_delta_log"
         )
+    _check_statistics(lake, actions, set(inside), report)
     return inside
+
+
+def _check_statistics(lake: Path, actions: pa.Table, inside: set[str], report: Report) -> None:
+    """Note where other engines would pass over files that have what they look for."""
+    for told in actions.to_pylist():
+        path = unquote(told["path"])
+        if path not in inside:
+            continue
+        try:
+            with pa.OSFile(str(lake / path)) as file:
+                why = delta_contradiction(told, read_footer(file))
+        except (OSError, BadFooter, ValueError, TypeError):
+            continue  # what is wrong with the file is told where its rows are read
+        if why:
+            report.add(Verdict.ALTERED, why, file=path)
 
 
 def live_paths(lake: Path) -> list[str]:

@@ -57,10 +57,12 @@ class Footer:
         types: of each outermost column: `text`, `moment`, `truth`, `integer`, `fraction`, `list of`
             one of these, or `other`.
         groups: of each row group its chunks.
+        rows: in all of them.
     """
 
     types: Mapping[str, str]
     groups: tuple[tuple[Chunk, ...], ...]
+    rows: int
 
 
 def footer_length(trailer: bytes) -> int:
@@ -75,6 +77,22 @@ def footer_length(trailer: bytes) -> int:
     return int(length)
 
 
+def read_footer(file: Any) -> Footer:
+    """Return what the footer of an open file (`pyarrow.NativeFile`) tells.
+
+    Raises:
+        BadFooter: it is damaged.
+        OSError: the file cannot be read.
+    """
+    end = file.size() - TRAILER_BYTES
+    if end < 0:
+        raise BadFooter("it is too short for a Parquet file")
+    length = footer_length(file.read_at(TRAILER_BYTES, end))
+    if length > end:
+        raise BadFooter("its footer is longer than it")
+    return parse_footer(file.read_at(length, end - length))
+
+
 def parse_footer(data: bytes) -> Footer:
     """Return what a footer tells.
 
@@ -85,7 +103,7 @@ def parse_footer(data: bytes) -> Footer:
         told = _Reader(data).struct(0)
         elements = told[2][1:]
         groups = tuple(tuple(map(_chunk, group[1])) for group in told[4])
-        return Footer(dict(_types(elements)), groups)
+        return Footer(dict(_types(elements)), groups, sum(group[3] for group in told[4]))
     except (KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError, struct.error) as e:
         raise BadFooter(f"its footer is damaged ({type(e).__name__})") from None
 

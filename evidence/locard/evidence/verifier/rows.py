@@ -22,13 +22,7 @@ from locard.evidence.verifier.columns import FEW_VALUES
 from locard.evidence.verifier.footer_check import contradiction
 from locard.evidence.verifier.lake_rows import LakeRows, Rows
 from locard.evidence.verifier.leaves import row_leaves
-from locard.evidence.verifier.parquet_footer import (
-    TRAILER_BYTES,
-    BadFooter,
-    Footer,
-    footer_length,
-    parse_footer,
-)
+from locard.evidence.verifier.parquet_footer import BadFooter, read_footer
 from locard.schema import AccountingEvent, LocardError
 from locard.schema.arrow import events_of_table
 
@@ -144,25 +138,12 @@ def _read(files: FileSystem, work: Work) -> _Part | str:
             if work.since is not None and not _matters(parquet, work):
                 return _Part({}, {}, [], work.file)
             table = parquet.read_row_group(work.row_group, use_threads=False)
-            told = contradiction(_footer(file), work.row_group, table)
+            told = contradiction(read_footer(file), work.row_group, table)
         return told or _part(table, work)
     except BadFooter as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - likewise
         return _why(error)
-
-
-def _footer(file: pa.NativeFile) -> Footer:
-    """Return the footer of a file.
-
-    Raises:
-        BadFooter: it is damaged.
-    """
-    end = file.size() - TRAILER_BYTES
-    length = footer_length(file.read_at(TRAILER_BYTES, end))
-    if length > end:
-        raise BadFooter("its footer is longer than it")
-    return parse_footer(file.read_at(length, end - length))
 
 
 def _matters(parquet: pq.ParquetFile, work: Work) -> bool:
