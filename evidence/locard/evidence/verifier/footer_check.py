@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from locard.evidence.verifier.columns import type_of
-from locard.evidence.verifier.parquet_footer import Chunk, Footer
+from locard.evidence.verifier.parquet_footer import BadFooter, Chunk, Footer
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INTEGERS: Final = {4: "<i", 8: "<q"}
@@ -23,6 +23,9 @@ def contradiction(footer: Footer, group: int, table: pa.Table) -> str | None:
     Args:
         group: which row group the table is.
         table: its rows.
+
+    Raises:
+        BadFooter: a statistic is no value of its column.
     """
     for name, found in footer.types.items():
         if type_of(name) not in (None, found):
@@ -42,6 +45,9 @@ def delta_contradiction(told: Mapping[str, Any], footer: Footer) -> str | None:
     Args:
         told: a row of `DeltaTable.get_add_actions(flatten=True)`.
         footer: of the file; that it is true is another question.
+
+    Raises:
+        BadFooter: a statistic is no value of its column.
     """
     if told.get("num_records") not in (None, footer.rows):
         return "the lake's log says that it has another number of rows"
@@ -101,11 +107,14 @@ def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
 
 
 def _value(bound: bytes, kind: str) -> Any:
-    match kind.removeprefix("list of "):
-        case "text":
-            return bound
-        case "truth":
-            return bound != b"\x00"
-        case "fraction":
-            return struct.unpack("<d", bound)[0]
-    return struct.unpack(_INTEGERS[len(bound)], bound)[0]
+    try:
+        match kind.removeprefix("list of "):
+            case "text":
+                return bound
+            case "truth":
+                return bound != b"\x00"
+            case "fraction":
+                return struct.unpack("<d", bound)[0]
+        return struct.unpack(_INTEGERS[len(bound)], bound)[0]
+    except (KeyError, struct.error):
+        raise BadFooter("its footer has a statistic that is no value of its column") from None

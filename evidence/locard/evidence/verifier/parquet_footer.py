@@ -9,7 +9,7 @@ as the Parquet format has it (`parquet.thrift`, Thrift's compact protocol).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,7 +25,6 @@ _PLAIN: Final[Mapping[Any, str]] = {0: "truth", 1: "integer", _INT64: "integer",
 _TEXTS: Final[tuple[Any, ...]] = ((0, {1: {}}), (0, None), (None, {1: {}}))  # UTF8 and STRING
 _IN_UTC: Final = {8: {1: True, 2: {2: {}}}}  # TIMESTAMP, adjusted to UTC, in microseconds
 _MOMENTS: Final[tuple[Any, ...]] = ((None, _IN_UTC), (10, _IN_UTC))
-_MOST: Final = 10_000_000  # items of a list
 
 
 class BadFooter(ValueError):
@@ -103,9 +102,13 @@ def parse_footer(data: bytes) -> Footer:
         told = _Reader(data).struct(0)
         elements = told[2][1:]
         groups = tuple(tuple(map(_chunk, group[1])) for group in told[4])
-        return Footer(dict(_types(elements)), groups, sum(group[3] for group in told[4]))
+        types = dict(_types(elements))
+        rows = sum(group[3] for group in told[4])
     except (KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError, struct.error) as e:
         raise BadFooter(f"its footer is damaged ({type(e).__name__})") from None
+    if any(chunk.path[0] not in types for group in groups for chunk in group):
+        raise BadFooter("its footer tells of a column that it does not have")
+    return Footer(types, groups, rows)
 
 
 def _chunk(told: Mapping[int, Any]) -> Chunk:
@@ -118,7 +121,13 @@ def _chunk(told: Mapping[int, Any]) -> Chunk:
     )
     has_index = bool({4, 6} & told.keys() or 14 in about)
     path = tuple(name.decode() for name in about[3])
-    return Chunk(path, statistics.get(3), pairs, has_index)
+    nulls = statistics.get(3)
+    is_sound = isinstance(nulls, int | None) and all(
+        isinstance(bound, bytes | None) for pair in pairs for bound in pair
+    )
+    if not (path and is_sound):
+        raise BadFooter("its footer has something else in the place of a name or a statistic")
+    return Chunk(path, nulls, pairs, has_index)
 
 
 def _types(elements: Sequence[Mapping[int, Any]]) -> Iterator[tuple[str, str]]:
@@ -172,20 +181,21 @@ class _Reader:
         if kind == _DOUBLE:
             return struct.unpack("<d", self._bytes(8))[0]
         if kind in (_LIST, _SET):
-            return self._list(depth)
+            return self._list(depth + 1)
         if kind == _STRUCT:
             return self.struct(depth + 1)
         raise BadFooter("its footer has a type that Parquet does not use")
 
     def _list(self, depth: int) -> list[Any]:
+        if depth > _DEEPEST:
+            raise BadFooter("its footer is nested too deeply")
         head = self._byte()
         count, kind = head >> 4, head & 15
         if count == 15:
             count = self._varint()
-        if count > min(_MOST, len(self._data)):
+        if count > len(self._data):
             raise BadFooter("its footer has a list that is longer than it")
-        read: Callable[[int, int], Any] = self._value
-        return [read(kind, depth) for _ in range(count)]
+        return [self._value(kind, depth) for _ in range(count)]
 
     def _zigzag(self) -> int:
         value = self._varint()
