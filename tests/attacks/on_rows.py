@@ -21,6 +21,9 @@ from locard.evidence.verifier import TrustPolicy, Verdict
 
 ALTERED, MISSING = Verdict.ALTERED, Verdict.MISSING
 
+# A file with more or fewer rows than Delta's log says is altered as well, and that is told too.
+AND_THE_COUNT = (ALTERED,)
+
 
 def at(offset: int, entry: int = 3) -> dict[str, object]:
     """Return the place of one row of partition 0."""
@@ -213,7 +216,7 @@ def swaps_what_two_rows_say(one: Installation) -> None:
     one.change_rows(swap, 9)
 
 
-@row_attack(MISSING, **at(10))
+@row_attack(MISSING, **at(10), others=AND_THE_COUNT)
 def drops_a_row(one: Installation) -> None:
     one.change_rows(lambda rows: rows.pop(1), 9)
 
@@ -233,12 +236,12 @@ def takes_a_file_out_of_the_lake(one: Installation) -> None:
     table.create_write_transaction([removed], "append", table.schema(), ["ingest_date"])
 
 
-@row_attack(Verdict.DUPLICATED, **at(9))
+@row_attack(Verdict.DUPLICATED, **at(9), others=AND_THE_COUNT)
 def repeats_a_row(one: Installation) -> None:
     one.change_rows(lambda rows: rows.append(dict(rows[0])), 9)
 
 
-@row_attack(Verdict.DUPLICATED, **at(9))
+@row_attack(Verdict.DUPLICATED, **at(9), others=AND_THE_COUNT)
 def adds_a_false_row_beside_a_true_one(one: Installation) -> None:
     def add(rows):
         rows.insert(0, {**rows[0], "tool_name": "innocent"})
@@ -259,7 +262,7 @@ def puts_a_row_where_the_log_had_none(one: Installation) -> None:
     one.change_rows(add, 3)
 
 
-@attack(Verdict.UNSEALED, partition=0, first_offset=12, next_offset=13)
+@attack(Verdict.UNSEALED, partition=0, first_offset=12, next_offset=13, others=AND_THE_COUNT)
 def adds_a_row_at_the_end(one: Installation) -> TrustPolicy:
     def add(rows):
         rows.append({**rows[0], "log_offset": 12})
