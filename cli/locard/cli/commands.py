@@ -25,6 +25,7 @@ from locard.cli.keeping import hold, retention_
 from locard.cli.keys import keys, pseudonym
 from locard.cli.lake import lake
 from locard.cli.log_lines import configure
+from locard.cli.provenance import explain, incidents
 from locard.cli.quarantined import quarantine
 from locard.cli.questions import sessions, sql, timeline
 from locard.cli.redacting import redact
@@ -59,11 +60,13 @@ for command in (
     demo,
     doctor,
     erase,
+    explain,
     up,
     collect,
     consume,
     serve,
     import_,
+    incidents,
     sessions,
     timeline,
     gaps,

@@ -83,7 +83,7 @@ def sessions(
         columns, rows = list_sessions(connection, wanted)
         without = events_without_session(connection) if format_name == "table" else 0
     told = {"tool": tool, "since": since, "until": until, "limit": limit}
-    note_read(settings, _asked("sessions", **told), len(rows))
+    note_read(settings, asked("sessions", **told), len(rows))
     if format_name == "table":
         stream = inert_stdout()
         print_sessions(columns, rows, stream, width or terminal_width(stream))
@@ -128,7 +128,7 @@ def timeline(
     with connect(settings.lake_place) as connection:
         rows = timeline(connection, find_session(connection, given))
     only = position_of(rows, event) if event else None
-    note_read(settings, _asked("timeline", session=given, event=event), len(rows))
+    note_read(settings, asked("timeline", session=given, event=event), len(rows))
     if format_name == "table":
         shows_details = details or only is not None
         print_timeline(
@@ -200,7 +200,7 @@ class _Counted:
         return self._count
 
 
-def _asked(command: str, **options: object) -> str:
+def asked(command: str, **options: object) -> str:
     """Return a command with the options that it was given, for the record."""
     told = (f"--{name} {value}" for name, value in options.items() if value is not None)
     return " ".join([command, *told])

@@ -1,0 +1,59 @@
+"""What the person who is served asked for. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from locard.query.provenance.appearances import Value, appearances
+from locard.query.provenance.directives import asked_in
+from locard.query.provenance.passages import Passage
+from locard.query.provenance.vocabulary import stem, things, vocabulary
+from locard.query.provenance.writings import plain
+
+_WORD: Final = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the person said before an action.
+
+    Args:
+        kinds: the deeds that were asked for by a verb.
+        about: the deeds whose things were named, such as `visit` by "the article".
+        hands_over: the decision what to do was left to some text.
+        leaves_details: details of what to do were left to some text.
+    """
+
+    kinds: frozenset[str]
+    about: frozenset[str]
+    hands_over: bool
+    leaves_details: bool
+    passages: tuple[Passage, ...] = field(repr=False)
+
+    def says(self, value: Value) -> bool:
+        """Return whether the person named the value."""
+        return any(True for _ in appearances(value, self.passages))
+
+    def asks_for(self, kinds: frozenset[str]) -> bool:
+        """Return whether the person asked for a deed of these kinds, by its verb or its thing."""
+        return bool(kinds & (self.kinds | self.about))
+
+
+def request(passages: Iterable[Passage]) -> Request:
+    """Return what the person asked for in these passages; those of other voices are passed over."""
+    mine = tuple(passage for passage in passages if passage.voice == "person")
+    text = plain("\n".join(passage.text for passage in mine))
+    words = set(_WORD.findall(text))
+    delegation = vocabulary()["delegation"]
+    return Request(
+        kinds=asked_in(text),
+        about=frozenset(
+            kind for word in words for form in stem(word) for kind in things().get(form, ())
+        ),
+        hands_over=any(phrase in text for phrase in delegation["all"]),
+        leaves_details=any(phrase in text for phrase in delegation["details"]),
+        passages=mine,
+    )
