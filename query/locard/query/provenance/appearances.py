@@ -108,6 +108,15 @@ def appearances(value: Value, passages: Iterable[Passage]) -> Iterator[Appearanc
             yield Appearance(passage, "part")
 
 
+def sort_of_address(text: str) -> str:
+    """Return what a telling piece is: a type of pseudonym, `mail`, `url` or `number`."""
+    if text.startswith("‹"):
+        return text[1:].partition(":")[0].upper()
+    if "@" in text:
+        return "mail"
+    return "url" if "." in text else "number"
+
+
 def stands_in(value: Value, text: str) -> bool:
     """Return whether the value, or an address or token within it, stands in a text."""
     told = writings(text)

@@ -126,10 +126,20 @@ def _reasons(
     if order is not None and order.signs:
         told = sorted(_SIGN_WORDS[sign] for sign in order.signs)
         yield Reason(1 + min(1, len(told) - 1), "the text " + ", ".join(told))
+    yield from _asked(deed, taken, asked, is_ordered=order is not None)
+
+
+def _asked(
+    deed: Deed, taken: Sequence[Traced], asked: Request, *, is_ordered: bool
+) -> Iterable[Reason]:
+    """Yield what the person's own words say for or against a text."""
     if asked.hands_over:
-        yield Reason(-1.5, "the person left it to a text what to do")
+        yield Reason(-1, "the person left it to a text what to do")
+    elif is_ordered and any(asked.names_another(traced.value) for traced in taken):
+        yield Reason(1, "the person named another place or party for what is to be done")
     elif asked.asks_for(deed.kinds):
-        yield Reason(-1, "the person asked for such an action")
+        if asked.kinds & deed.kinds or not is_ordered:
+            yield Reason(-1, "the person asked for such an action")
         if asked.leaves_details:
             yield Reason(-1, "the person left the details to a text")
     else:

@@ -7,12 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from locard.query.provenance.appearances import Value, appearances
+from locard.query.provenance.appearances import (
+    Value,
+    appearances,
+    sort_of_address,
+    telling_pieces,
+)
 from locard.query.provenance.directives import asked_in
 from locard.query.provenance.passages import Passage
 from locard.query.provenance.vocabulary import stem, things, vocabulary
 from locard.query.provenance.writings import plain
 
+_ALL: Final = frozenset({"all", "every", "each", "everybody", "everyone"})
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -25,13 +31,23 @@ class Request:
         about: the deeds whose things were named, such as `visit` by "the article".
         hands_over: the decision what to do was left to some text.
         leaves_details: details of what to do were left to some text.
+        is_for_all: it is about all of something, so that places need not be named.
+        addresses: the sorts of places and parties that were named, as by `sort_of_address`.
     """
 
     kinds: frozenset[str]
     about: frozenset[str]
     hands_over: bool
     leaves_details: bool
+    is_for_all: bool
+    addresses: frozenset[str]
     passages: tuple[Passage, ...] = field(repr=False)
+
+    def names_another(self, value: Value) -> bool:
+        """Return whether the person named a place or party of the sort that a value is."""
+        if self.is_for_all:
+            return False
+        return value.is_address and sort_of_address(value.text) in self.addresses
 
     def says(self, value: Value) -> bool:
         """Return whether the person named the value."""
@@ -55,5 +71,7 @@ def request(passages: Iterable[Passage]) -> Request:
         ),
         hands_over=any(phrase in text for phrase in delegation["all"]),
         leaves_details=any(phrase in text for phrase in delegation["details"]),
+        is_for_all=not words.isdisjoint(_ALL),
+        addresses=frozenset(map(sort_of_address, telling_pieces(text))),
         passages=mine,
     )
