@@ -381,13 +381,17 @@ def test_a_result_leads_to_the_nearest_call_of_its_id():
     ]  # fmt: skip
 
 
-def test_sightings_of_a_call_are_counted_once():
+def test_sightings_of_a_call_are_counted_once(tmp_path):
     """One call that was seen in three places is one, and calls without an id are each one."""
-    seen = [shown("a", "", 0, "tool_call", call_id="c1", sighting=s) for s in ("a", "b", "c")]
-    nameless = [
-        TimelineRow(f"e{n}", START, False, "tool_call", "a", "", None, {}) for n in range(2)
+    places = ("requested", "client", "executed")
+    seen = [
+        event("tool_call", {"tool_name": "a", "sighting": s}, call_id="c1", session_id="s1")
+        for s in places
     ]
-    assert count_calls([*seen, *nameless, shown("a", "")]) == 3
+    nameless = [event("tool_call", session_id="s1") for _ in range(2)]
+    publish(tmp_path / "lake", *seen, *nameless, event("prompt", session_id="s1"))
+    with connect(tmp_path / "lake") as connection:
+        assert count_calls(timeline(connection, "s1")) == 3
 
 
 def test_in_a_pipe_nothing_is_cut_and_every_line_has_its_date():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,7 +16,9 @@ from locard.cli.trail import note_read, tell_unsealed
 from locard.schema import CannotContinue, utc_now
 
 if TYPE_CHECKING:
-    from locard.query import Format, TimelineRow
+    from duckdb import DuckDBPyConnection
+
+    from locard.query import Format, Selection, TimelineRow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
@@ -38,6 +40,50 @@ def format_options(command: Command) -> Command:
         help="How to print. Machine formats go to stdout alone and are never cut.",
     )
     return format_name(width(command))
+
+
+def selection_options(command: Command) -> Command:
+    """Add the options by which events are selected; `selected` takes what they give."""
+    options = (
+        ("--session", "An id of `sessions`, or at least 4 characters it begins with."),
+        ("--trace", "The id of a trace."),
+        ("--agent", "The id or the name of an agent."),
+        ("--workflow", "The id of a workflow."),
+        ("--person", "Who was served: the token, as the lake has it."),
+        ("--tool", "Calls of this tool and their results."),
+        ("--value", "What stands somewhere in the content, such as a token."),
+        ("--document", "The address or title of what was read or written."),
+        ("--since", "From then on: 2026-05-04, 2026-05-04T09:32Z or 2h. UTC."),
+        ("--until", "Before then; a day counts whole."),
+    )
+    for name, told in reversed(options):
+        command = click.option(name, help=told)(command)
+    return command
+
+
+def selected(connection: DuckDBPyConnection, given: Mapping[str, str | None]) -> Selection:
+    """Return what the options of `selection_options` select.
+
+    Raises:
+        CannotContinue: they name no session, or no time.
+    """
+    from locard.query import Selection, find_session
+    from locard.query.moments import moment
+
+    now = utc_now()
+    since, until, session = given.get("since"), given.get("until"), given.get("session")
+    return Selection(
+        session_id=find_session(connection, session) if session else None,
+        trace_id=given.get("trace"),
+        agent=given.get("agent"),
+        workflow_id=given.get("workflow"),
+        person=given.get("person"),
+        tool=given.get("tool"),
+        value=given.get("value"),
+        document=given.get("document"),
+        since=moment(since, now) if since else None,
+        until=moment(until, now, is_end=True) if until else None,
+    )
 
 
 @click.command()
@@ -98,12 +144,7 @@ def sessions(
 
 
 @click.command()
-@click.option(
-    "--session",
-    "given",
-    required=True,
-    help="Whose timeline: an id of `sessions`, or at least 4 characters it begins with.",
-)
+@selection_options
 @click.option("--details", is_flag=True, help="Show every field of every event, nothing cut.")
 @click.option("--event", help="Show this event alone, with details: its number or its id.")
 @click.option(
@@ -113,22 +154,30 @@ def sessions(
 @click.pass_obj
 def timeline(
     settings: Settings,
-    given: str,
+    /,
     details: bool,
     event: str | None,
     zone_name: str | None,
     format_name: Format,
     width: int | None,
+    **given: str | None,
 ) -> int:
-    """Show what happened in a session, causes before effects, one line each."""
+    """Show what happened, causes before effects, one line each.
+
+    Name a session, or whatever else the events have in common; several options narrow it down.
+    """
     from locard.cli.timeline_view import print_timeline
-    from locard.query import connect, find_session, position_of, timeline
+    from locard.query import connect, position_of, standing, timeline
 
     zone = _zone(zone_name)
     with connect(settings.lake_place) as connection:
-        rows = timeline(connection, find_session(connection, given))
+        selection = selected(connection, given)
+        stands = standing(connection, selection, settings.lake_place)
+        rows = timeline(connection, selection, gaps=stands.gaps)
+    if not rows:
+        raise CannotContinue("the lake has no such event; `locard sessions` lists what there is")
     only = position_of(rows, event) if event else None
-    note_read(settings, asked("timeline", session=given, event=event), len(rows))
+    note_read(settings, asked("timeline", **given, event=event), len(rows))
     if format_name == "table":
         shows_details = details or only is not None
         print_timeline(
@@ -136,7 +185,7 @@ def timeline(
         )
     else:
         _write(rows if only is None else [rows[only]], format_name)
-    tell_unsealed(settings)
+    click.echo(stands.sentence(), err=True)
     return 0
 
 

@@ -99,9 +99,12 @@ class _Table:
     def summary(self) -> Iterator[str]:
         """Yield what the session was, and what the marks mean."""
         failed = sum(r.kind == "tool_result" and _has_failed(r) for r in self._rows)
-        session = one_line(self._rows[0].fields.get("session_id", ""))
+        found = (row.fields.get("session_id") for row in self._rows)
+        names = dict.fromkeys(name for name in found if name is not None)
+        session = one_line(next(iter(names))) if len(names) == 1 else _count(len(names), "session")
         calls = _count(count_calls(self._rows), "tool call")
-        counts = f"{_count(len(self._rows), 'event')}, {calls}, {failed} failed"
+        events = sum(row.kind != "gap" for row in self._rows)
+        counts = f"{_count(events, 'event')}, {calls}, {failed} failed"
         span = max(row.occurred_at for row in self._rows) - self._start
         lasted = "" if "~" in self._marks else f", {_duration(span)}"
         told = f": {counts}{lasted}"
@@ -136,8 +139,8 @@ class _Table:
             self._column(one_line(row.trust or ""), self._trust),
             _TRUST_STYLES.get(row.trust or "", ""),
         )
-        what = self._references[index] + head(row.what, self._width)
-        yield one_line(what), "red" if _has_failed(row) else ""
+        what = self._references[index] + head(_told(row), self._width)
+        yield one_line(what), "red" if _has_failed(row) or row.state != "recorded" else ""
 
     def since_start(self, row: TimelineRow) -> str:
         """Return how long after the session's first event this one was."""
@@ -161,6 +164,17 @@ class _Table:
     def _zone_name(self) -> str:
         names = {_in_zone(row.occurred_at, self._zone).tzname() or "local" for row in self._rows}
         return one_line(names.pop()) if len(names) == 1 else "local"
+
+
+def _told(row: TimelineRow) -> str:
+    """Return what a row says, and before it what of it was taken out or who else saw it."""
+    if row.state not in ("recorded", "gap"):
+        return f"({row.state}) {row.what}"
+    if len(row.sightings) > 1:
+        places = sorted({str(sighting.get("sighting", "?")) for sighting in row.sightings})
+        differ = ", who disagree" if row.sightings[0].get("differs") else ""
+        return f"{row.what} (seen {len(row.sightings)} times: {', '.join(places)}{differ})"
+    return row.what
 
 
 def _mark(row: TimelineRow, before: TimelineRow | None) -> str:

@@ -8,6 +8,7 @@ from locard.query.incident_report import IncidentReport, incident_report
 from locard.query.lake import confine, connect
 from locard.query.occurrences import OCCURRENCE_COLUMNS, find_occurrences
 from locard.query.output import Format, terminal_width, write_plan, write_rows
+from locard.query.selection import Selection
 from locard.query.session_table import print_sessions
 from locard.query.sessions import (
     Wanted,
@@ -16,12 +17,15 @@ from locard.query.sessions import (
     list_sessions,
     sessions_between,
 )
+from locard.query.standing import Standing, standing
 from locard.query.statements import Answer, run
 from locard.query.timeline import (
     TIMELINE_COLUMNS,
+    TIMELINE_VERSION,
     TimelineRow,
     count_calls,
     position_of,
+    rows_of,
     timeline,
 )
 from locard.query.views import VIEWS, View
@@ -30,11 +34,14 @@ __all__ = [
     "GAP_COLUMNS",
     "OCCURRENCE_COLUMNS",
     "TIMELINE_COLUMNS",
+    "TIMELINE_VERSION",
     "VIEWS",
     "Account",
     "Answer",
     "Format",
     "IncidentReport",
+    "Selection",
+    "Standing",
     "TimelineRow",
     "View",
     "Wanted",
@@ -50,8 +57,10 @@ __all__ = [
     "list_sessions",
     "position_of",
     "print_sessions",
+    "rows_of",
     "run",
     "sessions_between",
+    "standing",
     "terminal_width",
     "timeline",
     "write_plan",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any, Final
 
 import duckdb
 
 from locard.query.lake import reading
-from locard.schema import EVENT_TYPE_OF_KIND, EventCore, content_fields
+from locard.query.selection import CONTENT
 
 OCCURRENCE_COLUMNS: Final = (
     "occurred_at",
@@ -21,15 +20,13 @@ OCCURRENCE_COLUMNS: Final = (
     "what",
     "count",
 )
-_BODIES: Final = [event_type.body_type() for event_type in EVENT_TYPE_OF_KIND.values()]
-_CONTENT: Final = sorted({*content_fields(EventCore), *chain(*map(content_fields, _BODIES))})
 _FIND: Final = f"""
     WITH said AS (
         UNPIVOT (
             SELECT occurred_at, workflow_id, session_id, event_id, kind,
-                {", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in _CONTENT)}
+                {", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in CONTENT)}
             FROM events
-        ) ON {", ".join(_CONTENT)} INTO NAME field VALUE text
+        ) ON {", ".join(CONTENT)} INTO NAME field VALUE text
     ), sought AS (
         SELECT unnest($1::VARCHAR[]) AS word, unnest($2::VARCHAR[]) AS what
     )

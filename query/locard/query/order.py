@@ -35,7 +35,7 @@ def in_causal_order(events: Iterable[Event]) -> list[Event]:
 
 
 def _key(event: Event) -> tuple[Any, ...]:
-    """Time; where it ties the source's own count, then the place in the log, then the id."""
+    """Time, corrected where it is known; then the source's count, its place in the log, its id."""
     present = (
         (value is None, 0 if value is None else value)
         for value in (
@@ -47,7 +47,7 @@ def _key(event: Event) -> tuple[Any, ...]:
             event.get("log_offset"),
         )
     )
-    return event["occurred_at"], *present, event["event_id"]
+    return event.get("corrected_at", event["occurred_at"]), *present, event["event_id"]
 
 
 def _causes_first(causes: _Neighbours, circle: Sequence[int]) -> list[int]:

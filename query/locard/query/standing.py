@@ -1,0 +1,185 @@
+"""How far an answer can be relied on: what is missing, doubled, taken out, or not sealed.
+
+This stands beside every answer. It is told from what lies in the lake, quickly; whether the record
+was altered only `locard verify` can say, which recomputes all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from locard.evidence.unsealed import Unsealed, unsealed
+from locard.query.lake import reading
+from locard.query.selection import Selection
+from locard.schema import LakePlace, rfc3339
+
+_ABSENT: Final = """
+    SELECT absent, count(*) FROM events WHERE {condition} GROUP BY absent
+"""
+_DUPLICATES: Final = """
+    SELECT count(*) FROM (
+        SELECT event_id FROM lake_rows WHERE {condition}
+        GROUP BY event_id
+        HAVING count(DISTINCT (session_id, workflow_id, principal, kind, arguments, result)) > 1
+    )
+"""
+_SOURCES: Final = """
+    SELECT collector_id, incarnation, min(seq), max(seq) FROM events
+    WHERE {condition} AND seq IS NOT NULL GROUP BY ALL
+"""
+_GAPS: Final = """
+    SELECT collector_id, incarnation, first_seq, last_seq, count, what, drop_reason FROM gaps
+    WHERE what <> 'unaccounted' AND collector_id IN (SELECT unnest($1::VARCHAR[]))
+    ORDER BY ALL
+"""
+_MADE_UP: Final = "SELECT count(*) FROM events WHERE {condition} AND time_source = 'importer'"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What speaks against relying on an answer.
+
+    Args:
+        missing: numbers of collectors within the answer that never arrived.
+        doubled: numbers that two different events have.
+        dropped: numbers that a collector said it dropped.
+        differing: event ids whose copies say different things.
+        absent: how many values are not there, by why (`erased`, `quarantined`, …).
+        times_made_up: events whose time an importer made up.
+        unsealed: what of the whole lake no checkpoint covers; `None` where it cannot be told.
+        gaps: the ranges that `missing`, `doubled` and `dropped` count.
+    """
+
+    missing: int = 0
+    doubled: int = 0
+    dropped: int = 0
+    differing: int = 0
+    absent: Mapping[str, int] = field(default_factory=dict)
+    times_made_up: int = 0
+    unsealed: Unsealed | None = None
+    gaps: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing that belongs to the answer is known to be missing, doubled or gone."""
+        gone = self.missing or self.doubled or self.dropped or self.differing
+        return not gone and not any(count for why, count in self.absent.items() if why in _GONE)
+
+    def sentence(self) -> str:
+        """Return what this comes to, for people."""
+        told = [
+            f"{count:,} {what}"
+            for count, what in (
+                (self.missing, "missing"),
+                (self.doubled, "doubled"),
+                (self.dropped, "dropped by their collector"),
+                (self.differing, "with copies that differ"),
+                *((count, f"values {why}") for why, count in sorted(self.absent.items())),
+                (self.times_made_up, "with a time that an importer made up"),
+            )
+            if count
+        ]
+        first = ", ".join(told) if told else "nothing is known to be missing, doubled or taken out"
+        sealed = (
+            self.unsealed.sentence()
+            if self.unsealed
+            else "whether a checkpoint covers it was not asked"
+        )
+        return (
+            f"{first}; {sealed or 'a checkpoint covers all of it'}; `locard verify` proves the rest"
+        )
+
+    def object(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        told: dict[str, Any] = {"is_whole": self.is_whole, "sentence": self.sentence()}
+        told |= {k: v for k, v in asdict(self).items() if k != "unsealed"}
+        told["absent"] = dict(self.absent)
+        told["gaps"] = list(self.gaps)
+        told["unsealed"] = None
+        if self.unsealed is not None:
+            since = self.unsealed.since
+            told["unsealed"] = {
+                **asdict(self.unsealed),
+                "since": rfc3339(since) if since else None,
+            }
+        return told
+
+
+_GONE: Final = frozenset({"erased", "expired", "quarantined"})
+
+
+def standing(
+    connection: duckdb.DuckDBPyConnection, selection: Selection | None, lake: LakePlace | None
+) -> Standing:
+    """Return how far an answer about these events can be relied on.
+
+    Args:
+        selection: what the answer is about; `None` for the whole lake.
+        lake: where it lies, for what is not sealed; `None` leaves that out.
+
+    Raises:
+        CannotContinue: the lake cannot be read.
+    """
+    condition, values = selection.condition() if selection else ("true", [])
+    with reading():
+        absent = _absences(connection.execute(_ABSENT.format(condition=condition), values))
+        sources = connection.execute(_SOURCES.format(condition=condition), values).fetchall()
+        gaps = _gaps(connection, sources, is_all=selection is None)
+        (differing,) = connection.execute(
+            _DUPLICATES.format(condition=condition), values
+        ).fetchone() or (0,)
+        (made_up,) = connection.execute(
+            _MADE_UP.format(condition=condition), values
+        ).fetchone() or (0,)
+    count: Counter[str] = Counter()
+    for gap in gaps:
+        count[gap["what"]] += gap["count"]
+    return Standing(
+        missing=count["missing"],
+        doubled=count["doubled"],
+        dropped=count["dropped"],
+        differing=differing,
+        absent=absent,
+        times_made_up=made_up,
+        unsealed=unsealed(lake) if isinstance(lake, Path) else None,
+        gaps=tuple(gaps),
+    )
+
+
+def _absences(rows: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    count: Counter[str] = Counter()
+    for text, events in rows.fetchall():
+        try:
+            told = json.loads(text) if text else {}
+        except ValueError:  # the lake was damaged
+            told = {}
+        for why in told.values() if isinstance(told, dict) else ():
+            count[str(why)] += events
+    return dict(count)
+
+
+def _gaps(
+    connection: duckdb.DuckDBPyConnection, sources: list[tuple[Any, ...]], *, is_all: bool
+) -> list[dict[str, Any]]:
+    """Return the gaps of these sources; of a part of the lake those that touch its numbers."""
+    if not sources:
+        return []
+    spans = {(collector, incarnation): (a, b) for collector, incarnation, a, b in sources}
+    rows = connection.execute(_GAPS, [sorted({source[0] for source in sources})]).fetchall()
+    names = ("collector_id", "incarnation", "first_seq", "last_seq", "count", "what", "drop_reason")
+    found = []
+    for row in rows:
+        gap = dict(zip(names, row, strict=True))
+        span = spans.get((gap["collector_id"], gap["incarnation"]))
+        if span and (
+            is_all or (gap["last_seq"] >= span[0] - 1 and gap["first_seq"] <= span[1] + 1)
+        ):
+            found.append(gap)
+    return found
