@@ -87,14 +87,10 @@ class Standing:
             if count
         ]
         first = ", ".join(told) if told else "nothing is known to be missing, doubled or taken out"
-        sealed = (
-            self.unsealed.sentence()
-            if self.unsealed
-            else "whether a checkpoint covers it was not asked"
-        )
-        return (
-            f"{first}; {sealed or 'a checkpoint covers all of it'}; `locard verify` proves the rest"
-        )
+        proof = "whether a checkpoint covers it was not asked"
+        if self.unsealed is not None:
+            proof = self.unsealed.sentence() or "a checkpoint covers all of it"
+        return f"{first}; {proof}; `locard verify` proves the rest"
 
     def object(self) -> dict[str, Any]:
         """Return it as JSON has it."""
