@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from locard.cli.accounting import gaps
+from locard.cli.asking import ask
 from locard.cli.bundling import bundle
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
@@ -21,6 +22,7 @@ from locard.cli.erasing import erase
 from locard.cli.examining import doctor
 from locard.cli.identities import identity
 from locard.cli.ingesting import import_
+from locard.cli.inventory import inventory
 from locard.cli.keeping import hold, retention_
 from locard.cli.keys import keys, pseudonym
 from locard.cli.lake import lake
@@ -56,6 +58,7 @@ def locard(context: click.Context, home: Path | None, debug: bool) -> None:
 
 
 for command in (
+    ask,
     bundle,
     demo,
     doctor,
@@ -67,6 +70,7 @@ for command in (
     serve,
     import_,
     incidents,
+    inventory,
     sessions,
     timeline,
     gaps,

@@ -87,15 +87,18 @@ def deed_of(session: Session, event_id: str) -> Deed:
     Raises:
         CannotContinue: it is of none.
     """
-    event = next(e for e in session.events if e["event_id"] == event_id)
-    position = session.events.index(event)
+    found = [n for n, e in enumerate(session.events) if e["event_id"] == event_id]
+    if not found:
+        raise CannotContinue("the session has no event of this id")
+    position = found[0]
+    event = session.events[position]
     call_id = event.get("call_id")
     if event["kind"] in ("tool_call", "tool_result", "decision"):
         exact = [deed for deed in session.deeds if event_id in deed.event_ids]
         named = [deed for deed in session.deeds if call_id and deed.call_id == call_id]
         before = [deed for deed in named if deed.position <= position]
-        if found := exact or before[-1:] or named[:1]:
-            return found[0]
+        for deed in (*exact, *before[-1:], *named[:1]):
+            return deed
     raise CannotContinue(
         "this event is no action; explain a tool call, its result or a decision about it, or ask "
         "with --forward what a text led to"
