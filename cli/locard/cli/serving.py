@@ -16,6 +16,7 @@ from locard.cli.assembly import collector_log, kafka_settings, log_writer
 from locard.cli.identities import identity_registry, record_changes
 from locard.cli.log_lines import LogFormat, of_the_server
 from locard.cli.processes import SECONDS_TO_STOP, run_together
+from locard.cli.readers import readers
 from locard.cli.settings import Settings
 from locard.cli.tokens import api_token, shared_token
 from locard.schema import CannotContinue, RetryableError
@@ -88,8 +89,12 @@ def serve(settings: Settings, host: str, port: int) -> int:
     from locard.query.api import query_app
 
     token, told = api_token(settings)
-    with listen(host, port) as listener, reading_trail(settings) as trail:
-        app = query_app(settings.lake_place, token, trail)
+    with (
+        listen(host, port) as listener,
+        reading_trail(settings) as trail,
+        readers(settings, token) as authority,
+    ):
+        app = query_app(settings.lake_place, authority, trail)
         serve_app(app, listener, f"answering on {_address(listener)}; {told}", settings.log_format)
     return 0
 
@@ -107,7 +112,7 @@ def reading_trail(settings: Settings) -> Iterator[Trail]:
         def note(reading: Reading) -> None:
             record = access_record(
                 "read",
-                "api-token",
+                reading.principal,
                 row_count=reading.row_count,
                 case_id=reading.case_id,
                 purpose=reading.purpose,

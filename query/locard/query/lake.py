@@ -35,27 +35,36 @@ STORED: Final = ("log_topic_id", "log_partition", "log_offset", "redaction", "ev
 _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "python_enable_replacements": False,  # a name in SQL is never a variable of ours
 }
 _PARTITION: Final = "ingest_date"
 _PARTITION_OF_FILE: Final = f"{_PARTITION}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^/]*$"
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
-def connect(lake: LakePlace) -> duckdb.DuckDBPyConnection:
+def connect(
+    lake: LakePlace, *, workflows: frozenset[str] | None = None, version: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Return a connection whose views show the lake at this place.
 
     Times come back in UTC. No DuckDB extension is downloaded.
 
+    Args:
+        workflows: only rows of these are there, whatever is asked; `None` is all. What is missing
+            cannot be told of a part of the lake, so `gaps` and `streams` are empty then.
+        version: of the table; by default the newest.
+
     Raises:
         CannotContinue: there is no lake, it cannot be read, or it is of another major format.
     """
-    files = _live_files(lake)
+    version, files = _live_files(lake, version)
     connection = duckdb.connect(config=_NO_EXTENSIONS)
     try:
         if isinstance(lake, BucketPlace):
             lake.let_read(connection)
         with reading():
-            _define(connection, files)
+            connection.execute("SET VARIABLE lake_version = $1", [version])
+            _define(connection, files, workflows)
     except BaseException:
         connection.close()
         raise
@@ -93,13 +102,15 @@ def reading() -> Iterator[None]:
         ) from error
 
 
-def _define(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+def _define(
+    connection: duckdb.DuckDBPyConnection, files: list[str], workflows: frozenset[str] | None
+) -> None:
     """Define `lake_rows` over the files and the views over that."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET VARIABLE lake_files = $1", [files])
     if not files:
         _empty_rows(connection).create("lake_rows")
-        _define_views(connection)
+        _define_views(connection, is_part=workflows is not None)
         return
     found = connection.read_parquet(
         list(map(_literal, files)),
@@ -107,17 +118,23 @@ def _define(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
         hive_partitioning=False,  # a directory above the lake may be called `kind=…`
     )
     rows = _with_known_columns(found)
+    if workflows is not None:
+        names = ", ".join(map(_quoted, sorted(workflows)))
+        rows = rows.filter(f"workflow_id IN ({names})" if names else "false")
     # To define a view DuckDB reads the heads of all files again; over an empty table it need not.
     columns = zip(map(_identifier, rows.columns), rows.types, strict=True)
     connection.execute(f"CREATE TABLE lake_rows ({', '.join(f'{n} {t}' for n, t in columns)})")
-    _define_views(connection)
+    _define_views(connection, is_part=workflows is not None)
     connection.execute("DROP TABLE lake_rows")
     rows.create_view("lake_rows")
 
 
-def _define_views(connection: duckdb.DuckDBPyConnection) -> None:
+def _define_views(connection: duckdb.DuckDBPyConnection, *, is_part: bool) -> None:
     for view in VIEWS:
-        connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
+        # A collector's numbers go over all its workflows: of a part of them nobody can tell.
+        is_unknown = is_part and view.name in ("gaps", "streams")
+        sql = f"SELECT * FROM ({view.sql}) WHERE false" if is_unknown else view.sql  # noqa: S608
+        connection.execute(f"CREATE VIEW {view.name} AS {sql}")
     described = ", ".join(
         f"({number}, {_quoted(view.name)}, {_quoted(view.row)})"
         for number, view in enumerate(VIEWS)
@@ -171,14 +188,14 @@ def _empty_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelatio
     return connection.from_arrow(columns.empty_table())
 
 
-def _live_files(lake: LakePlace) -> list[str]:
+def _live_files(lake: LakePlace, version: int | None) -> tuple[int, list[str]]:
     try:
         if isinstance(lake, BucketPlace):
-            table = DeltaTable(lake.uri, storage_options=lake.delta_options)
+            table = DeltaTable(lake.uri, version=version, storage_options=lake.delta_options)
         else:
-            table = DeltaTable(lake)
+            table = DeltaTable(lake, version=version)
         check_lake_format(table.metadata().configuration, str(lake))
-        return sorted(map(unquote, table.file_uris()))
+        return table.version(), sorted(map(unquote, table.file_uris()))
     except TableNotFoundError as error:
         raise CannotContinue(
             f"there is no lake at {lake}; import or record something first, or name another "

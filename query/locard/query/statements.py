@@ -40,6 +40,10 @@ _TABLE_FUNCTIONS: Final = frozenset(
         "unnest",
     }
 )
+_NAME: Final = re.compile(r"\w+")
+_SCHEMAS: Final = frozenset(
+    {"", "main", "memory", "system", "temp", "information_schema", "pg_catalog"}
+)
 _EXPLAIN: Final = re.compile(
     r"explain(?P<analyze>\s+analyze)?(?P<options>\s*\([\w\s,]*\))?(?=[\s(])", re.IGNORECASE
 )
@@ -63,10 +67,21 @@ class Answer:
     is_plan: bool = False
 
 
-def run(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[Answer]:
+def run(
+    connection: duckdb.DuckDBPyConnection,
+    text: str,
+    *,
+    only_one: bool = False,
+    only_views: bool = False,
+) -> Iterator[Answer]:
     """Run the statements in `text` one after the other and yield what each gives.
 
     Nothing runs unless all of them only read. The connection should be confined as well.
+
+    Args:
+        only_one: more than one statement is refused.
+        only_views: a file of the lake cannot be named, but only views: whoever may see a part of
+            the lake could read the rest from its files.
 
     Raises:
         CannotContinue: there is no statement, one does not only read, or it failed.
@@ -75,8 +90,10 @@ def run(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[Answer]:
         statements = connection.extract_statements(text)
     if not statements:
         raise CannotContinue("there is no statement; `SELECT * FROM views` lists what can be asked")
+    if only_one and len(statements) > 1:
+        raise CannotContinue("the statement was not run: there are several; send one at a time")
     for statement in statements:
-        _check(connection, statement)
+        _check(connection, statement, only_views=only_views)
     for statement in statements:
         with errors_told():
             result = connection.execute(statement)
@@ -90,7 +107,9 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
             yield from batch
 
 
-def _check(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
+def _check(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, *, only_views: bool
+) -> None:
     """Return if the statement only reads."""
     match _kind(statement):
         case duckdb.StatementType.SELECT:
@@ -107,7 +126,8 @@ def _check(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -
     for candidate in candidates:
         tree = _tree(connection, candidate)
         if tree is not None:
-            if (found := forbidden(tree)) is None:
+            found = forbidden(tree) or (_file_in(tree) if only_views else None)
+            if found is None:
                 return
             raise CannotContinue(f"{_ONLY_READS}; `{one_line(found)}` is something else")
     raise CannotContinue(_ONLY_READS)
@@ -152,6 +172,23 @@ def forbidden(tree: Any) -> str | None:
         elif isinstance(item, dict):
             if found := _forbidden_here(item):
                 return found
+            waiting += item.values()
+    return None
+
+
+def _file_in(tree: Any) -> str | None:
+    """Return what in a syntax tree names a table as only a file is named; `None` for nothing."""
+    waiting = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif isinstance(item, dict):
+            if item.get("type") == "BASE_TABLE":
+                path = item.get("qualified_name", {}).get("path") or [item.get("table_name")]
+                *above, name = map(str, path)
+                if not _NAME.fullmatch(name) or not _SCHEMAS.issuperset(map(str.lower, above)):
+                    return "the name of a file"
             waiting += item.values()
     return None
 

@@ -143,7 +143,8 @@ class Gate:
 
     def _identify(self, token: str) -> Identity | None:
         try:
-            return self._identities.identify(token) if self._identities else None
+            found = self._identities.identify(token) if self._identities else None
+            return found if found is not None and found.role == "collector" else None
         except LocardError as error:
             if self._is_due("look up"):
                 log.warning("tokens cannot be looked up: %s", error)

@@ -6,7 +6,7 @@ recorders sign with. They live in one SQLite file, which several processes may u
 
 from __future__ import annotations
 
-from locard.ingest.identities.record import ROLES, Identity, Issued
+from locard.ingest.identities.record import ALL_WORKFLOWS, ROLES, Identity, Issued
 from locard.ingest.identities.registry import IdentityRegistry
 
-__all__ = ["ROLES", "Identity", "IdentityRegistry", "Issued"]
+__all__ = ["ALL_WORKFLOWS", "ROLES", "Identity", "IdentityRegistry", "Issued"]

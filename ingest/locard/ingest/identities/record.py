@@ -11,8 +11,11 @@ from typing import Final, Literal
 
 from locard.schema import CannotContinue
 
-ROLES: Final = ("collector",)
-"""What an identity may do: so far, send events."""
+ROLES: Final = ("collector", "responder", "analyst", "auditor", "admin")
+"""What an identity may do: send events, or ask questions; see `docs/api.md`."""
+
+ALL_WORKFLOWS: Final = "*"
+"""Instead of a workflow: a reader of all of them."""
 
 _TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"locard_[A-Za-z0-9_-]{43}")  # the prefix is for secret scanners
@@ -101,7 +104,7 @@ def check_role(role: str) -> None:
         CannotContinue: there is none.
     """
     if role not in ROLES:
-        raise CannotContinue(f"that role is not there yet; use {' or '.join(ROLES)}")
+        raise CannotContinue(f"there is no such role; use {' or '.join(ROLES)}")
 
 
 def check_name(what: str, name: str) -> None:

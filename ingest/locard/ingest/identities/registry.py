@@ -20,6 +20,7 @@ from locard.evidence import is_signing_key_id
 from locard.ingest.eventlog import EventLogWriter
 from locard.ingest.identities.file import RegistryFile
 from locard.ingest.identities.record import (
+    ALL_WORKFLOWS,
     Identity,
     Issued,
     check_name,
@@ -82,6 +83,8 @@ class IdentityRegistry:
             CannotContinue: a name or the role cannot be one.
         """
         check_role(role)
+        if role == "collector" and workflow_id == ALL_WORKFLOWS:
+            raise CannotContinue("a collector sends events of one workflow; name it")
         for what, given in (("workflow", workflow_id), ("agent", agent_id), ("name", name)):
             if given is not None:
                 check_name(what, given)

@@ -1,0 +1,40 @@
+"""What is recorded of each answer before it goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from fastapi import Request
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What somebody is about to read.
+
+    Args:
+        query: what was asked.
+        row_count: of the answer.
+        case_id: the case that it is for, as the caller says (`Locard-Case`).
+        purpose: why, likewise (`Locard-Purpose`).
+        principal: who asks.
+    """
+
+    query: str = field(repr=False)
+    row_count: int
+    case_id: str | None = field(repr=False)
+    purpose: str | None = field(repr=False)
+    principal: str = "api-token"
+
+    @classmethod
+    def of(cls, request: Request, row_count: int, statement: str | None = None) -> Reading:
+        """Return what a request is about to be given."""
+        query = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        told = f"{request.method} {query}" + (f": {statement}" if statement else "")
+        case_id, purpose = (request.headers.get(n) for n in ("locard-case", "locard-purpose"))
+        return cls(told, row_count, case_id, purpose, request.state.caller.name)
+
+
+Trail: TypeAlias = Callable[[Reading], None]
+"""Records that somebody reads, durably; if it raises a `LocardError`, nobody sees the answer."""
