@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 from collecting import ARRAY, LINES, array, is_one_line, some, stored
 from eventlogs import LogUnderTest
@@ -350,3 +351,15 @@ def test_a_token_is_in_no_answer_and_no_log(client, identities, payer, caplog):
     told += [client.get("/metrics").text, caplog.text]
     for secret in (payer.token, bad, CANARY, TOKEN):
         assert not re.search(re.escape(secret), "".join(told))
+
+
+@pytest.mark.parametrize("role", ["responder", "analyst", "auditor", "admin"])
+def test_a_readers_token_sends_nothing(tmp_path, role):
+    """Who may read what agents did must not be able to write it."""
+    log = LogUnderTest(tmp_path)
+    with log.writer() as writer, closing(IdentityRegistry(tmp_path / "i.sqlite")) as identities:
+        token = identities.create("payments", role=role).token
+        app = collector_app(writer, None, identities=identities)
+        headers = {"Authorization": f"Bearer {token}"}
+        response = TestClient(app).post("/v1/events", content=b"", headers=headers)
+    assert response.status_code == 401

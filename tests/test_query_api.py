@@ -99,11 +99,11 @@ def test_a_session_that_is_not_there_is_told(client, lake, session_id):
 def test_sessions_come_newest_first(client, lake):
     """The list of sessions begins with the newest and holds no more than was asked for."""
     publish(lake, *(prompt("x", f"s{minute}", minute) for minute in (1, 3, 2)))
-    sessions = client.get("/v1/sessions").json()["sessions"]
+    sessions = client.get("/v1/sessions").json()["rows"]
     assert [session["session_id"] for session in sessions] == ["s3", "s2", "s1"]
     assert sessions[0]["started_at"] == "2026-05-04T09:03:00.000000Z"
     assert sessions[0]["events"] == 1
-    limited = client.get("/v1/sessions", params={"limit": 1}).json()["sessions"]
+    limited = client.get("/v1/sessions", params={"limit": 1}).json()["rows"]
     assert limited == sessions[:1]
 
 

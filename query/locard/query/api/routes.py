@@ -63,7 +63,7 @@ class Routes:
             found = lake.connection.execute(_SESSIONS)
             columns = [column[0] for column in found.description or ()]
             rows = objects(columns, found.fetchall())
-            return self._page(request, lake, wanted, rows, key="sessions")
+            return self._page(request, lake, wanted, rows, self._of_all(lake))
 
         return await self._ask(request, question, wanted)
 
@@ -294,14 +294,13 @@ class Routes:
         lake: Lake,
         wanted: Page,
         rows: Sequence[Mapping[str, Any]],
-        rest: Mapping[str, Any] | None = None,
-        key: str = "rows",
+        rest: Mapping[str, Any],
     ) -> Response:
         if wants_lines(request):
-            return self._noted(request, rest or {}, rows[wanted.offset :], key=key)
+            return self._noted(request, rest, rows[wanted.offset :])
         told = rows[wanted.offset : wanted.offset + wanted.limit]
         cursor = wanted.after(lake.version, len(rows))
-        return self._noted(request, {**(rest or {}), "cursor": cursor}, told, key=key)
+        return self._noted(request, {**rest, "cursor": cursor}, told)
 
     def _noted(
         self,
@@ -309,14 +308,13 @@ class Routes:
         rest: Mapping[str, Any],
         rows: Sequence[Mapping[str, Any]],
         statement: str | None = None,
-        key: str = "rows",
     ) -> Response:
         """Record that this is read, then answer it."""
         with self._noting:
             self._trail(Reading.of(request, len(rows), statement))
         if wants_lines(request):
             return lines(rest, rows)
-        return answer({**rest, key: rows})
+        return answer({**rest, "rows": rows})
 
     def _of_all(self, lake: Lake) -> dict[str, Any]:
         return {"standing": standing(lake.connection, None, lake.place).object()}
