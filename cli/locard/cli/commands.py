@@ -16,6 +16,7 @@ import click
 from locard.cli.accounting import gaps
 from locard.cli.asking import ask
 from locard.cli.bundling import bundle
+from locard.cli.cases import case, runbook
 from locard.cli.consuming import consume
 from locard.cli.demo import demo
 from locard.cli.erasing import erase
@@ -76,12 +77,13 @@ for command in (
     gaps,
     pseudonym,
     redact,
+    runbook,
     seal,
     sql,
     verify,
 ):
     locard.add_command(command)
-for group in (hold, identity, keys, lake, quarantine, retention_, vault, witness):
+for group in (case, hold, identity, keys, lake, quarantine, retention_, vault, witness):
     locard.add_command(group)
 
 

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from locard.query import Format, Selection, TimelineRow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SELECTORS: Final = {
+    "session": "An id of `sessions`, or at least 4 characters it begins with.",
+    "trace": "The id of a trace.",
+    "agent": "The id or the name of an agent.",
+    "workflow": "The id of a workflow.",
+    "person": "Who was served: the token, as the lake has it.",
+    "tool": "Calls of this tool and their results.",
+    "value": "What stands somewhere in the content, such as a token.",
+    "document": "The address or title of what was read or written.",
+    "since": "From then on: 2026-05-04, 2026-05-04T09:32Z or 2h. UTC.",
+    "until": "Before then; a day counts whole.",
+}
+"""The options that select events, and what each means."""
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
 
 
@@ -44,20 +57,8 @@ def format_options(command: Command) -> Command:
 
 def selection_options(command: Command) -> Command:
     """Add the options by which events are selected; `selected` takes what they give."""
-    options = (
-        ("--session", "An id of `sessions`, or at least 4 characters it begins with."),
-        ("--trace", "The id of a trace."),
-        ("--agent", "The id or the name of an agent."),
-        ("--workflow", "The id of a workflow."),
-        ("--person", "Who was served: the token, as the lake has it."),
-        ("--tool", "Calls of this tool and their results."),
-        ("--value", "What stands somewhere in the content, such as a token."),
-        ("--document", "The address or title of what was read or written."),
-        ("--since", "From then on: 2026-05-04, 2026-05-04T09:32Z or 2h. UTC."),
-        ("--until", "Before then; a day counts whole."),
-    )
-    for name, told in reversed(options):
-        command = click.option(name, help=told)(command)
+    for name, told in reversed(SELECTORS.items()):
+        command = click.option(f"--{name}", help=told)(command)
     return command
 
 

@@ -16,7 +16,7 @@ _COLUMNS: Final = """
     event_id, session_id, kind, occurred_at, caused_by, collector_id, incarnation, seq,
     log_topic_id, log_partition, log_offset, workflow_id, agent_id, agent_name, on_behalf_of,
     messages, arguments, result, error_message, title, uri, content, resource_type, trust, call_id,
-    tool_name, tool_server, effect, sighting, outcome, verdict, rule, decided_by
+    tool_name, tool_server, effect, sighting, outcome, verdict, rule, decided_by, principal
 """
 _AT_ONCE: Final = 200  # sessions that are held in memory
 
