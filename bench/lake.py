@@ -82,9 +82,13 @@ class Templates:
         table = self.table.take(pa.array(rows))
         times = pa.array(micros).cast(pa.timestamp("us", tz="UTC"))
         begin = pc.utf8_slice_codeunits(table["event_id"], 0, 24)
+        session = pc.binary_join_element_wise(table["session_id"], copy, "/")
+        person = pc.binary_join_element_wise("‹PERSON:k1:", pc.utf8_lpad(copy, 16, "0"), "›", "")
         changed = {
+            "trace_id": session,
+            "on_behalf_of": person,
             "event_id": pc.binary_join_element_wise(begin, pc.utf8_lpad(copy, 12, "0"), ""),
-            "session_id": pc.binary_join_element_wise(table["session_id"], copy, "/"),
+            "session_id": session,
             "occurred_at": times,
             "observed_at": times,
             "ingested_at": times,

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from attacks.installation import Installation, made, said
 from locard.cli.commands import locard
 from locard.evidence.verifier import Verdict, verify_lake
+from locard.query import connect
 from locard.schema import CannotContinue
 
 
@@ -207,3 +208,23 @@ def test_a_rotated_key_goes_on_with_the_log(one):
     assert status(run(one, "seal", "--once")) == 0
     assert status(run(one, "verify")) == 0
     assert Verdict.ALTERED in one.verify(policy=pinned).verdicts()
+
+
+def test_a_case_that_pins_events_is_in_its_bundle(one, tmp_path):
+    """The sessions of what is pinned, and what responders wrote; not where content is withheld."""
+    with connect(one.lake) as connection:
+        found = connection.execute("SELECT event_id FROM events WHERE session_id = 's2'").fetchone()
+    run(one, "case", "open", "c-2", "A payment is missing")
+    run(one, "case", "pin", "c-2", found[0])
+    run(one, "case", "comment", "c-2", "it was the mail")
+    path = tmp_path / "case-2.zip"
+    assert status(run(one, "bundle", "--case", "c-2", "--output", path)) == 0
+    assert status(run(one, "verify", "--bundle", path)) == 0
+    with zipfile.ZipFile(path) as archive:
+        rows = [json.loads(line) for line in archive.read("rows.jsonl").splitlines()]
+        assert b"it was the mail" in archive.read("case.md")
+    assert {row["session_id"] for row in rows} == {"s2"}
+    command = "bundle", "--case", "c-2", "--withhold", "result", "--output", path
+    assert status(run(one, *command)) == 0
+    with zipfile.ZipFile(path) as archive:
+        assert "case.md" not in archive.namelist()

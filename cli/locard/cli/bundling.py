@@ -14,6 +14,7 @@ from locard.schema import CannotContinue, utc_now
 
 if TYPE_CHECKING:
     from locard.evidence.verifier import Report
+    from locard.query.cases import Case
 
 
 @click.command()
@@ -69,10 +70,13 @@ def bundle(
     keys = evidence_keys(settings)
     trust = own_policy(keys)
     with connect(place) as connection:
-        sessions = [find_session(connection, one) for one in given or _held(settings, case_id)]
+        found = _case(settings, case_id)
+        named = given or sorted({*_held(settings, case_id), *(found.sessions if found else ())})
+        sessions = [find_session(connection, one) for one in named]
         if not (sessions or since or until):
             raise CannotContinue(
-                "a bundle is of sessions, of a window of time, or of a case that a hold names"
+                "a bundle is of sessions, of a window of time, or of a case that pins events or "
+                "that a hold names"
             )
         told = sessions or sessions_between(connection, begin, end)
         verified = verify_lake(place, trust)
@@ -91,6 +95,7 @@ def bundle(
             "report.txt": report.text(),
             "gaps.jsonl": report.gap_lines(),
             "verification.txt": report_text(verified).encode(),
+            **_told(found, withheld),
         },
     )
     made = make_bundle(place, order, trust, keys.custody_key())
@@ -109,6 +114,29 @@ def bundle(
     if not verified.is_whole:
         click.echo("the lake is not whole; verification.txt in the bundle says what is", err=True)
     return 0 if verified.is_whole else 1
+
+
+def _case(settings: Settings, case_id: str | None) -> Case | None:
+    """Return the case of this id; `None` where only a hold or nobody knows it."""
+    from locard.query.cases import Cases
+
+    path = settings.home / "cases.sqlite"
+    if case_id is None or not path.exists():
+        return None
+    return next((one for one in Cases(path).cases() if one.case_id == case_id), None)
+
+
+def _told(found: Case | None, withheld: tuple[str, ...]) -> dict[str, bytes]:
+    """Return what responders wrote, as files; nothing where content is withheld, they quote it."""
+    from locard.query.cases.export import json_lines, markdown
+
+    if found is None or withheld:
+        return {}
+    standing = "see verification.txt"
+    return {
+        "case.md": markdown(found, {}, standing).encode(),
+        "case.jsonl": json_lines(found, {}, standing).encode(),
+    }
 
 
 def _held(settings: Settings, case_id: str | None) -> list[str]:

@@ -45,6 +45,7 @@ An evidence bundle of Locard, a flight recorder for AI agents.
   rows.jsonl, rows.parquet  the events, redacted as they were stored
   entries.jsonl, leaves.bin, checkpoint, stamps/   what proves that they are what was recorded
   gaps.jsonl                what is known to be missing
+  case.md, case.jsonl       what responders pinned, supposed and said, where there is a case
   verify.py                 checks it with Python alone:  python3 verify.py THIS_FILE.zip
   manifest.json, .sig       what is in the bundle, by whom, chosen how
 
