@@ -223,13 +223,20 @@ def runbook(
 
 def _pinned(settings: Settings, found: Case) -> tuple[dict[str, TimelineRow], str]:
     """Return the pinned events that the lake has, and how far they can be relied on."""
-    from locard.query import connect, standing, timeline
+    from locard.query import Selection, connect, standing, timeline
 
     if not found.sessions:
         return {}, "nothing is pinned"
     with connect(settings.lake_place) as connection:
         rows = [row for name in found.sessions for row in timeline(connection, name)]
-        told = standing(connection, None, settings.lake_place).sentence()
+        found_in = [
+            standing(connection, Selection(session_id=name), settings.lake_place)
+            for name in found.sessions
+        ]
+        told = "; ".join(
+            f"{name}: {stands.sentence()}"
+            for name, stands in zip(found.sessions, found_in, strict=True)
+        )
     return {row.event_id: row for row in rows if row.event_id in found.pins}, told
 
 

@@ -25,7 +25,10 @@ _ABSENT: Final = """
 """
 _DUPLICATES: Final = """
     SELECT count(*) FROM (
-        SELECT event_id FROM lake_rows WHERE {condition}
+        SELECT event_id FROM lake_rows SEMI JOIN (
+            SELECT event_id FROM lake_rows WHERE {condition} GROUP BY event_id HAVING count(*) > 1
+        ) USING (event_id)
+        WHERE {condition}
         GROUP BY event_id
         HAVING count(DISTINCT (session_id, workflow_id, principal, kind, arguments, result)) > 1
     )
@@ -55,6 +58,8 @@ class Standing:
         times_made_up: events whose time an importer made up.
         unsealed: what of the whole lake no checkpoint covers; `None` where it cannot be told.
         gaps: the ranges that `missing`, `doubled` and `dropped` count.
+        is_counted: whether any of it was counted: of a whole lake that takes long, and only the
+            question `whole` does it.
     """
 
     missing: int = 0
@@ -65,10 +70,13 @@ class Standing:
     times_made_up: int = 0
     unsealed: Unsealed | None = None
     gaps: tuple[dict[str, Any], ...] = ()
+    is_counted: bool = True
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing that belongs to the answer is known to be missing, doubled or gone."""
+    def is_whole(self) -> bool | None:
+        """Whether nothing of the answer is known to be missing or gone; `None`: not counted."""
+        if not self.is_counted:
+            return None
         gone = self.missing or self.doubled or self.dropped or self.differing
         return not gone and not any(count for why, count in self.absent.items() if why in _GONE)
 
@@ -87,6 +95,8 @@ class Standing:
             if count
         ]
         first = ", ".join(told) if told else "nothing is known to be missing, doubled or taken out"
+        if not self.is_counted:
+            first = "what is missing was not counted: ask `whole`"
         proof = "whether a checkpoint covers it was not asked"
         if self.unsealed is not None:
             proof = self.unsealed.sentence() or "a checkpoint covers all of it"
@@ -147,6 +157,12 @@ def standing(
         unsealed=unsealed(lake) if isinstance(lake, Path) else None,
         gaps=tuple(gaps),
     )
+
+
+def seal_state(lake: LakePlace | None) -> Standing:
+    """Return what can be told at once of an answer about a whole lake: what is not sealed."""
+    told = unsealed(lake) if isinstance(lake, Path) else None
+    return Standing(unsealed=told, is_counted=False)
 
 
 def _absences(rows: duckdb.DuckDBPyConnection) -> dict[str, int]:

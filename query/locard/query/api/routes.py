@@ -28,7 +28,7 @@ from locard.query.provenance import (
     reach,
 )
 from locard.query.selection import Selection
-from locard.query.standing import Standing, standing
+from locard.query.standing import Standing, seal_state, standing
 from locard.query.statements import run
 from locard.query.timeline import TIMELINE_COLUMNS, TIMELINE_VERSION, timeline
 from locard.schema import CannotContinue, LakePlace, utc_now
@@ -317,7 +317,7 @@ class Routes:
         return answer({**rest, "rows": rows})
 
     def _of_all(self, lake: Lake) -> dict[str, Any]:
-        return {"standing": standing(lake.connection, None, lake.place).object()}
+        return {"standing": seal_state(lake.place).object()}
 
 
 def _versioned(version: str, stands: Standing) -> dict[str, Any]:

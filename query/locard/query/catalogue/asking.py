@@ -16,7 +16,7 @@ from locard.query.provenance import REACH_COLUMNS, Session, reach, read_session
 from locard.query.provenance.assessment import gives_orders
 from locard.query.provenance.explanation import deed_of
 from locard.query.selection import Selection
-from locard.query.standing import Standing, standing
+from locard.query.standing import Standing, seal_state, standing
 from locard.query.timeline import TIMELINE_COLUMNS, timeline
 from locard.schema import LakePlace
 
@@ -70,7 +70,9 @@ def ask(
         CannotContinue: a parameter is missing or cannot be read, or the lake cannot be read.
     """
     bound = question.bound(given, now)
-    stands = standing(connection, _selection(bound), lake)
+    selection = _selection(bound)
+    is_counted = selection is not None or question.name == "whole"
+    stands = standing(connection, selection, lake) if is_counted else seal_state(lake)
     if question.sql is not None:
         with reading():
             cursor = connection.execute(question.sql, _mentioned(question.sql, bound))
