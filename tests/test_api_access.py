@@ -255,6 +255,10 @@ def test_a_part_of_the_lake_does_not_pretend_to_know_what_is_missing(client):
     for name in ("gaps", "streams"):
         response = client.post("/v1/sql", json={"statement": f"FROM {name}"}, headers=headers)
         assert response.json()["rows"] == []
+    told = ask(client, f"responder:{MINE}", "timeline").json()["standing"]
+    assert told["is_whole"] is None
+    assert "nobody can tell what is missing" in told["sentence"]
+    assert ask(client, "responder", "timeline").json()["standing"]["is_whole"] is True
 
 
 def test_pages_are_of_one_version_of_the_lake(tmp_path):

@@ -18,6 +18,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from locard.query.macros import MACROS
 from locard.query.refusals import FILE_TROUBLE
 from locard.query.views import VIEWS
 from locard.schema import (
@@ -64,6 +65,7 @@ def connect(
             lake.let_read(connection)
         with reading():
             connection.execute("SET VARIABLE lake_version = $1", [version])
+            connection.execute("SET VARIABLE lake_is_part = $1", [workflows is not None])
             _define(connection, files, workflows)
     except BaseException:
         connection.close()
@@ -135,6 +137,8 @@ def _define_views(connection: duckdb.DuckDBPyConnection, *, is_part: bool) -> No
         is_unknown = is_part and view.name in ("gaps", "streams")
         sql = f"SELECT * FROM ({view.sql}) WHERE false" if is_unknown else view.sql  # noqa: S608
         connection.execute(f"CREATE VIEW {view.name} AS {sql}")
+    for macro in MACROS:
+        connection.execute(f"CREATE MACRO {macro.signature} AS TABLE {macro.sql}")
     described = ", ".join(
         f"({number}, {_quoted(view.name)}, {_quoted(view.row)})"
         for number, view in enumerate(VIEWS)

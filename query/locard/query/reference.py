@@ -17,6 +17,7 @@ import duckdb
 from pydantic import BaseModel
 
 from locard.query.lake import connect
+from locard.query.macros import MACROS
 from locard.query.views import VIEWS, View
 from locard.schema import (
     EVENT_TYPE_OF_KIND,
@@ -90,7 +91,7 @@ def page() -> str:
         _make_empty_lake(lake)
         with connect(lake) as connection:
             parts = [_section(view, connection) for view in VIEWS]
-    return "\n".join([_INTRODUCTION, _examples(), *parts])
+    return "\n".join([_INTRODUCTION, _examples(), _macros(), *parts])
 
 
 def _make_empty_lake(path: Path) -> None:
@@ -108,6 +109,13 @@ def _make_empty_lake(path: Path) -> None:
 def _examples() -> str:
     told = (f"{question}\n\n```sql{statement}```\n" for question, statement in EXAMPLES.items())
     return "\n".join(["## Questions to begin with\n", *told])
+
+
+def _macros() -> str:
+    lines = ["## Macros", "", "Functions that make rows: `FROM mentions('invoice')`.", ""]
+    lines += ["| macro | what it gives |", "|---|---|"]
+    lines += [f"| `{macro.signature}` | {macro.row} |" for macro in MACROS]
+    return "\n".join([*lines, ""])
 
 
 def _section(view: View, connection: duckdb.DuckDBPyConnection) -> str:

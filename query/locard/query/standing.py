@@ -58,6 +58,8 @@ class Standing:
         times_made_up: events whose time an importer made up.
         unsealed: what of the whole lake no checkpoint covers; `None` where it cannot be told.
         gaps: the ranges that `missing`, `doubled` and `dropped` count.
+        is_part: whether it is about a part of the lake, in which nobody can tell what is missing:
+            a collector's numbers go over all its workflows.
         is_counted: whether any of it was counted: of a whole lake that takes long, and only the
             question `whole` does it.
     """
@@ -71,14 +73,17 @@ class Standing:
     unsealed: Unsealed | None = None
     gaps: tuple[dict[str, Any], ...] = ()
     is_counted: bool = True
+    is_part: bool = False
 
     @property
     def is_whole(self) -> bool | None:
-        """Whether nothing of the answer is known to be missing or gone; `None`: not counted."""
+        """Whether nothing of the answer is known to be missing or gone; `None`: nobody can tell."""
         if not self.is_counted:
             return None
         gone = self.missing or self.doubled or self.dropped or self.differing
-        return not gone and not any(count for why, count in self.absent.items() if why in _GONE)
+        if gone or any(count for why, count in self.absent.items() if why in _GONE):
+            return False
+        return None if self.is_part else True
 
     def sentence(self) -> str:
         """Return what this comes to, for people."""
@@ -95,6 +100,8 @@ class Standing:
             if count
         ]
         first = ", ".join(told) if told else "nothing is known to be missing, doubled or taken out"
+        if self.is_part:
+            first += ", but of a part of the lake nobody can tell what is missing"
         if not self.is_counted:
             first = "what is missing was not counted: ask `whole`"
         proof = "whether a checkpoint covers it was not asked"
@@ -144,6 +151,7 @@ def standing(
         (made_up,) = connection.execute(
             _MADE_UP.format(condition=condition), values
         ).fetchone() or (0,)
+        (is_part,) = connection.execute("SELECT getvariable('lake_is_part')").fetchone() or (False,)
     count: Counter[str] = Counter()
     for gap in gaps:
         count[gap["what"]] += gap["count"]
@@ -156,6 +164,7 @@ def standing(
         times_made_up=made_up,
         unsealed=unsealed(lake) if isinstance(lake, Path) else None,
         gaps=tuple(gaps),
+        is_part=bool(is_part),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import duckdb
 
 from locard.query.inert import one_line
+from locard.query.macros import MACROS
 from locard.query.refusals import errors_told
 from locard.schema import CannotContinue
 
@@ -24,7 +25,7 @@ _ROWS_AT_ONCE: Final = 1000
 _READING_NODES: Final = frozenset(
     {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
 )
-_TABLE_FUNCTIONS: Final = frozenset(
+_TABLE_FUNCTIONS: Final = frozenset(macro.name for macro in MACROS) | frozenset(
     {
         "duckdb_columns",
         "duckdb_functions",
