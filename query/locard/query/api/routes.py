@@ -268,7 +268,7 @@ class Routes:
                 told = next(run(lake.connection, given.statement, only_one=True, only_views=True))
                 rows = objects(told.columns, islice(told.rows, limit + 1))
             except CannotContinue as error:
-                if "interrupted" in str(error):
+                if "interrupted" in str(error):  # by whoever waited too long
                     raise
                 raise HTTPException(422, str(error)) from None
             rest = {"is_cut": len(rows) > limit, **self._of_all(lake)}
@@ -336,4 +336,6 @@ class _not_found:  # noqa: N801 - reads as what it does
 
 
 def _is_of_the_lake(text: str) -> bool:
-    return text.startswith(("a file of the lake", "there is no lake", "the lake at"))
+    return text.startswith(
+        ("a file of the lake", "there is no lake", "the lake at", "it took too long")
+    )

@@ -14,6 +14,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from locard.query.lake import confine, connect
+from locard.query.patience import patience
 from locard.schema import LakePlace, LocardError
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,9 @@ class Turns:
                 found = connection.execute("SELECT getvariable('lake_version')").fetchone()
                 confine(connection)
                 try:
-                    return question(Lake(connection, self._lake, int(found[0]) if found else 0))
+                    lake = Lake(connection, self._lake, int(found[0]) if found else 0)
+                    with patience(lambda: running.is_stopped):
+                        return question(lake)
                 finally:
                     running.on(None)
         except LocardError as error:

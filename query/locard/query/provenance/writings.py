@@ -27,21 +27,28 @@ _HEX: Final = re.compile(r"\b(?:[0-9a-fA-F]{2}){8,}\b")
 _ESCAPED: Final = re.compile(r"\\(?:[\"\\/bfnrt]|u[0-9a-fA-F]{4})")
 _BARE_QUOTE: Final = re.compile(r'(?<!\\)"')
 _DEEPEST: Final = 3  # encodings within encodings
+_LONGEST_KEPT: Final = 10_000  # characters of a text that is remembered
 _MOST_PIECES: Final = 200  # encoded pieces that are looked into, of one text
 _QUOTES: Final = str.maketrans("‘’‚“”„«»–—−", '\'\'\'"""""---')
 
 
-@lru_cache(maxsize=50_000)
 def plain(text: str) -> str:
     """Return a text as it is compared: NFKC, without case, one blank for any, quotes alike."""
+    return _plain_cached(text) if len(text) <= _LONGEST_KEPT else _plain(text)
+
+
+def writings(text: str) -> tuple[str, ...]:
+    """Return the text as it is compared, and after it what is encoded in it."""
+    return _writings_cached(text) if len(text) <= _LONGEST_KEPT else _writings(text)
+
+
+def _plain(text: str) -> str:
     if not text.isascii():
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
     return _BLANKS.sub(" ", text).strip().casefold()
 
 
-@lru_cache(maxsize=20_000)
-def writings(text: str) -> tuple[str, ...]:
-    """Return the text as it is compared, and after it what is encoded in it."""
+def _writings(text: str) -> tuple[str, ...]:
     found = dict.fromkeys([plain(text)])
     layer = [text]
     for _ in range(_DEEPEST):
@@ -51,6 +58,10 @@ def writings(text: str) -> tuple[str, ...]:
             break
         found.update(dict.fromkeys(map(plain, layer)))
     return tuple(found)
+
+
+_plain_cached = lru_cache(maxsize=20_000)(_plain)
+_writings_cached = lru_cache(maxsize=10_000)(_writings)
 
 
 def _decodings(text: str) -> Iterator[str]:
