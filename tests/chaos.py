@@ -277,7 +277,8 @@ class Chaos:
             self.processes[name].wait()
         self.start("consumer")
         if self.processes["consumer"].wait() != 0:
-            raise AssertionError("the consumer could not work off the log")
+            told = (self.home / "consumer.log").read_text("utf-8", "replace")[-2000:]
+            raise AssertionError(f"the consumer could not work off the log: {told}")
 
     def compare(self) -> None:
         """Hold the lake against what was recorded and acknowledged."""

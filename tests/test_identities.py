@@ -263,12 +263,19 @@ def test_any_name_is_taken_whole_or_refused(tmp_path_factory, workflow, agent):
             assert identities.identities() == []
 
 
-@pytest.mark.parametrize("role", ["reader", "responder", "admin", "owner", ""])
-def test_other_roles_are_not_there_yet(identities, role):
-    """A role that does not exist yet is refused, and nothing is made."""
+@pytest.mark.parametrize("role", ["reader", "Responder", "root", "owner", ""])
+def test_a_role_that_there_is_not_is_refused(identities, role):
+    """And nothing is made."""
     with pytest.raises(CannotContinue, match="role"):
         identities.create("w", role=role)
     assert identities.identities() == []
+
+
+def test_only_who_reads_can_be_of_all_workflows(identities):
+    """A collector's events are of one workflow; a reader may see all of them."""
+    with pytest.raises(CannotContinue, match="one workflow"):
+        identities.create("*")
+    assert identities.create("*", role="auditor").identity.workflow_id == "*"
 
 
 def test_every_change_is_an_access_event(identities):
@@ -430,7 +437,7 @@ def test_the_commands_tell_what_they_did(tmp_path):
     [
         (("list",), "there are no identities in"),
         (("revoke", "nobody"), "there are no identities in"),
-        (("create", "--workflow", "w", "--role", "reader"), "not there yet"),
+        (("create", "--workflow", "w", "--role", "reader"), "no such role"),
         (("create", "--workflow", ""), "workflow is empty"),
         (("create", "--workflow", "w\x1b[31m"), "choose a plain name"),
     ],
