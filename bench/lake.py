@@ -111,20 +111,23 @@ def make_lake(path: Path, templates: Templates, events: int, days: int) -> int:
     """Make a lake of about so many events, all of whose days are over; return their number."""
     LakeWriter(path)
     copies = max(1, round(events / days / len(templates.step)))
-    total = 0
-    for day in range(days):
-        actions = []
-        for number, table in enumerate(templates.day(day, copies)):
-            actions.append(_write(path, day, number, table))
-            total += table.num_rows
-        table = DeltaTable(path)
-        table.create_write_transaction(
-            actions,
-            "append",
-            table.schema(),
-            [PARTITION_COLUMN],
-            post_commithook_properties=NO_HOOKS,
-        )
+    return sum(add_day(path, templates, day, copies) for day in range(days))
+
+
+def add_day(path: Path, templates: Templates, day: int, copies: int) -> int:
+    """Add one day to a lake, in one commit; return the number of its events."""
+    actions, total = [], 0
+    for number, table in enumerate(templates.day(day, copies)):
+        actions.append(_write(path, day, number, table))
+        total += table.num_rows
+    table = DeltaTable(path)
+    table.create_write_transaction(
+        actions,
+        "append",
+        table.schema(),
+        [PARTITION_COLUMN],
+        post_commithook_properties=NO_HOOKS,
+    )
     return total
 
 

@@ -30,13 +30,12 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from bench.lake import _START, Templates, floor, make_lake
+from bench.lake import _START, Templates, add_day, floor, make_lake
 from bench.reporting import Report
 from locard.ingest.upkeep import live_files, open_lake, optimize
 from locard.query import Selection, connect, timeline
 from locard.query.api import Limits, query_app
 from locard.query.provenance import explain
-from locard.schema import CannotContinue
 
 _TOKEN: Final = "a-token-of-the-benchmark"  # noqa: S105 - of a server on loopback for minutes
 _READERS: Final = 200
@@ -203,11 +202,10 @@ def _many_readers(
         times.append(time.perf_counter() - began)
 
     def write() -> None:
+        day = 100  # none that is there already
         while not done.is_set():
-            try:
-                make_lake(path, templates, len(templates.step), 1)
-            except CannotContinue as error:
-                errors.append(error)
+            add_day(path, templates, day, 1)
+            day += 1
 
     writer = threading.Thread(target=write)
     with _Served(query_app(path, _TOKEN, limits=Limits(seconds=300))) as address:
