@@ -116,15 +116,16 @@ def make_lake(path: Path, templates: Templates, events: int, days: int) -> int:
 
 def add_day(path: Path, templates: Templates, day: int, copies: int) -> int:
     """Add one day to a lake, in one commit; return the number of its events."""
-    actions, total = [], 0
+    actions: list[AddAction] = []
+    total = 0
     for number, table in enumerate(templates.day(day, copies)):
         actions.append(_write(path, day, number, table))
         total += table.num_rows
-    table = DeltaTable(path)
-    table.create_write_transaction(
-        actions,
+    lake = DeltaTable(path)
+    lake.create_write_transaction(
+        list(actions),
         "append",
-        table.schema(),
+        lake.schema(),
         [PARTITION_COLUMN],
         post_commithook_properties=NO_HOOKS,
     )

@@ -113,9 +113,7 @@ def _questions(report: Report, case: str, path: Path, sessions: Sequence[str]) -
         "one person over all time": [
             _of(Selection(person=f"‹PERSON:k1:{number:016}›")) for number in range(4)
         ],
-        "explain": [
-            lambda lake, e=event, s=session: explain(lake, e, s) for event, session in calls
-        ],
+        "explain": [_explaining(event, session) for event, session in calls],
         "an aggregate over everything": [_sql(_AGGREGATE)] * 2,
         "free-text search": [_sql(_SEARCH)] * 2,
     }
@@ -143,6 +141,10 @@ def _timed(path: Path, question: Ask, opened: duckdb.DuckDBPyConnection | None) 
 
 def _of(selection: Selection) -> Ask:
     return lambda lake: timeline(lake, selection)
+
+
+def _explaining(event: str, session: str) -> Ask:
+    return lambda lake: explain(lake, event, session)
 
 
 def _sql(statement: str) -> Ask:
