@@ -114,7 +114,9 @@ def measure(
 
 def _count(count: Counter[str], run: dict[str, Any], session: Session, one: Assessment) -> None:
     results = [e["event_id"] for e in session.events if e["kind"] == "tool_result"]
-    carriers = {event for event, text in zip(results, _results(run)) if _TAGGED.search(text)}  # noqa: B905 - a call in the air has no result
+    carriers = {
+        event for event, text in zip(results, _results(run), strict=False) if _TAGGED.search(text)
+    }
     if not _attack(run):
         count["benign"] += 1
         count["alarms"] += one.verdict == "taken_over"

@@ -34,7 +34,7 @@ def open_(settings: Settings, case_id: str, title: str) -> int:
     from locard.ingest.operators import operator
 
     _note(settings, case_id, "open")
-    _cases(settings).open(case_id, title, operator())
+    cases_of(settings).open(case_id, title, operator())
     click.echo(f"{case_id} is open", err=True)
     return 0
 
@@ -46,7 +46,7 @@ def list_(settings: Settings, format_name: Format, width: int | None) -> int:
     """List all cases, those that were opened last first."""
     from locard.query import terminal_width, write_rows
 
-    found = _cases(settings).cases()
+    found = cases_of(settings).cases()
     note_read(settings, "case list", len(found))
     rows = [
         (one.case_id, one.status, one.opened_at, one.opened_by, one.title, len(one.pins),
@@ -66,7 +66,7 @@ def show(settings: Settings, case_id: str, format_name: Format, width: int | Non
     """Show everything that was done in a case, in order."""
     from locard.query import terminal_width, write_rows
 
-    found = _cases(settings).case(case_id)
+    found = cases_of(settings).case(case_id)
     note_read(settings, f"case show {case_id}", len(found.entries))
     stream = inert_stdout()
     rows = [[getattr(entry, name) for name in _ENTRY] for entry in found.entries]
@@ -166,7 +166,7 @@ def export(settings: Settings, case_id: str, form: str) -> int:
     """Write a case with everything in it to standard output."""
     from locard.query.cases import export as exports
 
-    found = _cases(settings).case(case_id)
+    found = cases_of(settings).case(case_id)
     events, standing = _pinned(settings, found)
     note_access(
         settings, "export", row_count=len(found.entries) + len(events), case_id=case_id,
@@ -197,7 +197,7 @@ def runbook(
     from locard.query.runbooks import follow
     from locard.query.runbooks import runbook as named
 
-    cases = _cases(settings)
+    cases = cases_of(settings)
     if case_id:
         cases.case(case_id)
     with connect(settings.lake_place) as connection:
@@ -244,7 +244,7 @@ def _enter(settings: Settings, case_id: str, kind: str, **told: Any) -> Entry:
     from locard.ingest.operators import operator
 
     _note(settings, case_id, kind)
-    return _cases(settings).add(case_id, operator(), kind, **told)
+    return cases_of(settings).add(case_id, operator(), kind, **told)
 
 
 def _note(settings: Settings, case_id: str, kind: str) -> None:
@@ -254,7 +254,8 @@ def _note(settings: Settings, case_id: str, kind: str) -> None:
     )
 
 
-def _cases(settings: Settings) -> Cases:
+def cases_of(settings: Settings) -> Cases:
+    """Return the cases of this home."""
     from locard.query.cases import Cases
 
     return Cases(settings.home / "cases.sqlite")

@@ -110,19 +110,24 @@ def _only(found: Sequence[tuple[str]], given: int) -> str:
 
 
 def sessions_between(
-    connection: duckdb.DuckDBPyConnection, since: datetime | None, until: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    since: datetime | None,
+    until: datetime | None,
+    workflow_id: str | None = None,
 ) -> list[str]:
     """Return the ids of sessions with an event in a window of time, by their first event there.
 
     Args:
         since: an aware time, or `None` for the beginning; events from then on count.
         until: likewise; events before then count.
+        workflow_id: only events of this workflow count.
     """
     with reading():
         rows = connection.execute(
             "SELECT session_id FROM events WHERE session_id IS NOT NULL"
             " AND ($1 IS NULL OR occurred_at >= $1) AND ($2 IS NULL OR occurred_at < $2)"
+            " AND ($3 IS NULL OR workflow_id = $3)"
             " GROUP BY session_id ORDER BY min(occurred_at), session_id",
-            [since, until],
+            [since, until, workflow_id],
         ).fetchall()
     return [name for (name,) in rows]

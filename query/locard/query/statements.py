@@ -165,33 +165,30 @@ def forbidden(tree: Any) -> str | None:
     Args:
         tree: as `json_serialize_sql` makes it.
     """
-    waiting = [tree]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting += item
-        elif isinstance(item, dict):
-            if found := _forbidden_here(item):
-                return found
-            waiting += item.values()
-    return None
+    return next(filter(None, map(_forbidden_here, _objects_in(tree))), None)
 
 
 def _file_in(tree: Any) -> str | None:
     """Return what in a syntax tree names a table as only a file is named; `None` for nothing."""
+    for item in _objects_in(tree):
+        if item.get("type") == "BASE_TABLE":
+            path = item.get("qualified_name", {}).get("path") or [item.get("table_name")]
+            *above, name = map(str, path)
+            if not _NAME.fullmatch(name) or not _SCHEMAS.issuperset(map(str.lower, above)):
+                return "the name of a file"
+    return None
+
+
+def _objects_in(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a syntax tree, however deep."""
     waiting = [tree]
     while waiting:
         item = waiting.pop()
         if isinstance(item, list):
             waiting += item
         elif isinstance(item, dict):
-            if item.get("type") == "BASE_TABLE":
-                path = item.get("qualified_name", {}).get("path") or [item.get("table_name")]
-                *above, name = map(str, path)
-                if not _NAME.fullmatch(name) or not _SCHEMAS.issuperset(map(str.lower, above)):
-                    return "the name of a file"
+            yield item
             waiting += item.values()
-    return None
 
 
 def _forbidden_here(item: dict[str, Any]) -> str | None:

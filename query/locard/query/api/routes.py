@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from threading import Lock
 from typing import Annotated, Any, Final
@@ -103,15 +104,13 @@ class Routes:
         """Tell what happened, of all that is selected, in order."""
         wanted = page(request, cursor, limit)
         now = utc_now()
-        try:
+        with _understood():
             selection = Selection(
                 session, trace, agent, workflow, person, tool, value, document,
                 moment(since, now) if since else None,
                 moment(until, now, is_end=True) if until else None,
             )  # fmt: skip
             selection.condition()
-        except CannotContinue as error:
-            raise HTTPException(422, str(error)) from None
 
         def question(lake: Lake) -> Response:
             stands = standing(lake.connection, selection, lake.place)
@@ -167,11 +166,9 @@ class Routes:
         """Rank sessions by how much the record says that content from outside took control."""
         wanted = page(request, cursor, limit)
         now = utc_now()
-        try:
+        with _understood():
             begin = moment(since, now) if since else None
             end = moment(until, now, is_end=True) if until else None
-        except CannotContinue as error:
-            raise HTTPException(422, str(error)) from None
 
         def question(lake: Lake) -> Response:
             found = find_incidents(lake.connection, begin, end, workflow)
@@ -220,10 +217,8 @@ class Routes:
         caller: Caller = request.state.caller
         if not caller.may(Permission.READ) and name not in AUDITED:
             raise HTTPException(403, f"the role {caller.role} may ask {', '.join(sorted(AUDITED))}")
-        try:
+        with _understood():
             found.bound(given.parameters, utc_now())
-        except CannotContinue as error:
-            raise HTTPException(422, str(error)) from None
         wanted = page(request, cursor, limit, given.model_dump_json().encode())
 
         def question(lake: Lake) -> Response:
@@ -324,15 +319,24 @@ def _versioned(version: str, stands: Standing) -> dict[str, Any]:
     return {"version": version, "standing": stands.object()}
 
 
-class _not_found:  # noqa: N801 - reads as what it does
+@contextmanager
+def _not_found() -> Iterator[None]:
     """Turn what the lake does not have into a 404."""
+    try:
+        yield
+    except CannotContinue as error:
+        if _is_of_the_lake(str(error)):
+            raise
+        raise HTTPException(404, str(error)) from None
 
-    def __enter__(self) -> None:
-        return
 
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, CannotContinue) and not _is_of_the_lake(str(error)):
-            raise HTTPException(404, str(error)) from None
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn a parameter that is none into a 422."""
+    try:
+        yield
+    except CannotContinue as error:
+        raise HTTPException(422, str(error)) from None
 
 
 def _is_of_the_lake(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from locard.query.provenance.appearances import Value, values_of
@@ -64,7 +64,9 @@ def deeds_of(events: Sequence[Event]) -> list[Deed]:
         if seen[0] and seen in open_at:
             earlier = found[open_at[seen]]
             if all(events_sighting != sighting for events_sighting in _sightings(events, earlier)):
-                found[open_at[seen]] = _joined(earlier, event["event_id"])
+                found[open_at[seen]] = replace(
+                    earlier, event_ids=(*earlier.event_ids, event["event_id"])
+                )
                 continue
         open_at[seen] = len(found)
         found.append(_deed(event, position, outcomes))
@@ -112,10 +114,3 @@ def _outcomes(events: Iterable[Event]) -> Iterator[tuple[int, str | None, str]]:
 def _sightings(events: Sequence[Event], deed: Deed) -> Iterator[Any]:
     mine = set(deed.event_ids)
     return (event.get("sighting") for event in events if event["event_id"] in mine)
-
-
-def _joined(deed: Deed, event_id: str) -> Deed:
-    return Deed(
-        (*deed.event_ids, event_id), deed.position, deed.tool, deed.call_id, deed.kinds,
-        deed.only_looks, deed.outcome, deed.values,
-    )  # fmt: skip

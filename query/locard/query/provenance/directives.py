@@ -52,7 +52,6 @@ class Directive:
 
     kinds: frozenset[str]
     signs: frozenset[str]
-    sentence: str = field(repr=False)
     near: str = field(repr=False)
 
 
@@ -69,7 +68,6 @@ def directives(text: str) -> tuple[Directive, ...]:
                 Directive(
                     kinds,
                     frozenset().union(*around),
-                    plain(sentence),
                     plain(" ".join(sentences[max(0, n - 1) : n + 3])),
                 )
             )
@@ -78,7 +76,7 @@ def directives(text: str) -> tuple[Directive, ...]:
 
 def ordered(sentence: str) -> frozenset[str]:
     """Return what a sentence tells its reader to do; nothing where it tells nothing."""
-    rest = sentence[_OPENING.match(sentence).end() :]  # type: ignore[union-attr] # matches always
+    rest = _OPENING.sub("", sentence, count=1)
     found: set[str] = set()
     for word in (*_FIRST.findall(rest)[:1], *_WITHIN.findall(sentence)):
         found |= verbs().get(word.lower(), frozenset())

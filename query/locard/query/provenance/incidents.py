@@ -9,7 +9,8 @@ from typing import Final
 import duckdb
 
 from locard.query.provenance.assessment import Assessment
-from locard.query.provenance.reading import read_sessions, session_ids_of
+from locard.query.provenance.reading import read_sessions
+from locard.query.sessions import sessions_between
 
 _RANK: Final = {"taken_over": 0, "tried": 1, "nothing_found": 2}
 
@@ -33,7 +34,7 @@ def find_incidents(
     Raises:
         CannotContinue: the lake cannot be read.
     """
-    wanted = session_ids_of(connection, since, until, workflow_id)
+    wanted = sessions_between(connection, since, until, workflow_id)
     found = [
         assessment
         for assessment in assessments(connection, wanted)

@@ -1,8 +1,8 @@
 """Forward: from a text to every session, action, recipient and person that it reached.
 
 What marks a text are the addresses, tokens and long numbers in it that nobody served had said
-before, and runs of its words. A session was reached if one of its texts has a mark; an action was,
-if one of its values is one, or if it obeys a text that has one.
+before, and the whole text where it is long. A session was reached if one of its texts has a mark;
+an action was, if one of its values is one, or if it obeys a text that has one.
 """
 
 from __future__ import annotations

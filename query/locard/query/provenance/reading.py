@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -34,8 +33,9 @@ def read_sessions(
     connection: duckdb.DuckDBPyConnection, session_ids: Sequence[str]
 ) -> Iterator[Session]:
     """Yield these sessions, ordered by their ids; of one that is not there, nothing."""
-    for first in range(0, len(session_ids), _AT_ONCE):
-        some = sorted(session_ids)[first : first + _AT_ONCE]
+    ordered = sorted(session_ids)
+    for first in range(0, len(ordered), _AT_ONCE):
+        some = ordered[first : first + _AT_ONCE]
         with reading():
             cursor = connection.execute(
                 f"SELECT {_COLUMNS} FROM events WHERE session_id IN "  # noqa: S608
@@ -46,23 +46,6 @@ def read_sessions(
             rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
         for session_id, events in groupby(rows, key=_session):
             yield Session(session_id, list(events))
-
-
-def session_ids_of(
-    connection: duckdb.DuckDBPyConnection,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    workflow_id: str | None = None,
-) -> list[str]:
-    """Return the ids of sessions with an event in a window of time, of a workflow or of all."""
-    with reading():
-        rows = connection.execute(
-            "SELECT DISTINCT session_id FROM events WHERE session_id IS NOT NULL"
-            " AND ($1 IS NULL OR occurred_at >= $1) AND ($2 IS NULL OR occurred_at < $2)"
-            " AND ($3 IS NULL OR workflow_id = $3) ORDER BY session_id",
-            [since, until, workflow_id],
-        ).fetchall()
-    return [name for (name,) in rows]
 
 
 def _session(row: dict[str, Any]) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from locard.query.provenance.appearances import (
     Value,
-    appearances,
     sort_of_address,
     telling_pieces,
 )
@@ -41,17 +40,12 @@ class Request:
     leaves_details: bool
     is_for_all: bool
     addresses: frozenset[str]
-    passages: tuple[Passage, ...] = field(repr=False)
 
     def names_another(self, value: Value) -> bool:
         """Return whether the person named a place or party of the sort that a value is."""
         if self.is_for_all:
             return False
         return value.is_address and sort_of_address(value.text) in self.addresses
-
-    def says(self, value: Value) -> bool:
-        """Return whether the person named the value."""
-        return any(True for _ in appearances(value, self.passages))
 
     def asks_for(self, kinds: frozenset[str]) -> bool:
         """Return whether the person asked for a deed of these kinds, by its verb or its thing."""
@@ -60,8 +54,7 @@ class Request:
 
 def request(passages: Iterable[Passage]) -> Request:
     """Return what the person asked for in these passages; those of other voices are passed over."""
-    mine = tuple(passage for passage in passages if passage.voice == "person")
-    text = plain("\n".join(passage.text for passage in mine))
+    text = plain("\n".join(passage.text for passage in passages if passage.voice == "person"))
     words = set(_WORD.findall(text))
     delegation = vocabulary()["delegation"]
     return Request(
@@ -73,5 +66,4 @@ def request(passages: Iterable[Passage]) -> Request:
         leaves_details=any(phrase in text for phrase in delegation["details"]),
         is_for_all=not words.isdisjoint(_ALL),
         addresses=frozenset(map(sort_of_address, telling_pieces(text))),
-        passages=mine,
     )
