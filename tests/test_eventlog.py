@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from eventlogs import SECONDS_TO_WAIT, LogUnderTest, expire, polls, read_all, read_until
+from eventlogs import LogUnderTest, expire, polls, read_all, read_until
 from locard.ingest.eventlog import LARGEST_RECORD, OutgoingRecord, RecordsMissing
 from locard.ingest.eventlog.embedded import EmbeddedReader, EmbeddedWriter
 from locard.schema import CannotContinue, EvidenceGap, RejectedRecord, RetryableError
@@ -331,10 +331,16 @@ class TestKafka:
         assert sorted(values) == sorted(b"%d" % number for number in range(10))
         assert forgotten
 
+    def test_a_reader_knows_the_partitions_before_it_joins(self, kafka_bootstrap, tmp_path):
+        """The leader of a group assigns what it knows; one that knew nothing left all unread."""
+        log = LogUnderTest(tmp_path, kafka_bootstrap)
+        with log.reader() as reader:
+            reader.start(lambda _: {}, lambda: None)
+            known = reader._consumer._cluster.partitions_for_topic(log.topic)
+        assert known == {0, 1, 2, 3}
+
     def test_partitions_move_to_a_second_reader(self, kafka_bootstrap, tmp_path):
         """When a second reader joins, both read a share, and together every partition."""
-        from locard.ingest.eventlog.kafka import JOIN_SECONDS
-
         log = LogUnderTest(tmp_path, kafka_bootstrap)
         log.append(b"0")
         assigned: dict[str, list[int]] = {}
@@ -352,8 +358,7 @@ class TestKafka:
             read_until(first, 1)
             assert assigned["first"] == [0, 1, 2, 3]
             start("second", second)
-            # Seldom a client's join hangs: after JOIN_SECONDS the reader takes another one.
-            for _ in polls(JOIN_SECONDS + SECONDS_TO_WAIT):
+            for _ in polls():
                 first.poll(10, 0.05)
                 second.poll(10, 0.05)
                 if len(assigned.get("second", [])) == 2 == len(assigned["first"]):

@@ -160,7 +160,7 @@ class KafkaReader:
         self._positions = positions
         self._on_revoked = on_revoked
         with translated(self._settings):
-            self._consumer.subscribe([self._settings.topic], listener=self._listener)
+            self._join()
 
     def poll(self, most_records: int, timeout: float) -> list[RawRecord]:
         """Return the next records of the assigned partitions."""
@@ -232,7 +232,17 @@ class KafkaReader:
             self._on_revoked()
             self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MILLISECONDS)
             self._consumer, self._listener, self._is_paused = fresh, _Listener(), False
-            self._consumer.subscribe([self._settings.topic], listener=self._listener)
+            self._join()
+
+    def _join(self) -> None:
+        """Subscribe, and see that the client knows the partitions before a poll joins the group.
+
+        A group's leader who does not know them yet assigns none, and kafka-python 3.0 does not
+        always assign again when it learns of them: then nobody reads, for ever. Asking where a
+        partition ends is the public call that waits, for a time, until it has learned them.
+        """
+        self._consumer.subscribe([self._settings.topic], listener=self._listener)
+        self._consumer.end_offsets([TopicPartition(self._settings.topic, 0)])
 
     def _follow_assignment(self) -> None:
         """Forget what was taken away, and seek what was given to where the lake stands."""
