@@ -1,4 +1,5 @@
-"""Who may ask the API: the token of the installation, and identities whose role is to read."""
+"""Who may ask the API: the token of the installation, identities whose role is to read, and those
+whom an OpenID Connect provider vouches for, where one is configured."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from locard.cli.settings import Settings
+from locard.schema import CannotContinue
 
 if TYPE_CHECKING:
     from locard.ingest.identities import IdentityRegistry
-    from locard.query.api import Caller
+    from locard.query.api import Authority, Caller
     from locard.query.api.callers import OneToken
 
 
@@ -20,17 +22,21 @@ class Readers:
     Args:
         identities: those of `locard identity`; a collector's token is nobody's here.
         one: the token of the installation.
+        provider: who vouches for others, if anybody.
     """
 
-    def __init__(self, identities: IdentityRegistry, one: OneToken) -> None:
+    def __init__(
+        self, identities: IdentityRegistry, one: OneToken, provider: Authority | None = None
+    ) -> None:
         self._identities = identities
         self._one = one
+        self._provider = provider
 
     def caller(self, token: str) -> Caller | None:
         """Return whose token this is.
 
         Raises:
-            LocardError: identities cannot be looked up now.
+            LocardError: identities, or the provider's keys, cannot be looked up now.
         """
         from locard.ingest.identities import ALL_WORKFLOWS
         from locard.query.api import Caller
@@ -38,7 +44,9 @@ class Readers:
         if (found := self._one.caller(token)) is not None:
             return found
         identity = self._identities.identify(token)
-        if identity is None or identity.role == "collector":
+        if identity is None:
+            return self._provider.caller(token) if self._provider else None
+        if identity.role == "collector":
             return None
         is_all = identity.workflow_id == ALL_WORKFLOWS
         workflows = None if is_all else frozenset({identity.workflow_id})
@@ -56,4 +64,24 @@ def readers(settings: Settings, token: str) -> Iterator[Readers]:
     from locard.query.api.callers import OneToken
 
     with identity_registry(settings) as identities:
-        yield Readers(identities, OneToken(token))
+        yield Readers(identities, OneToken(token), _provider(settings))
+
+
+def _provider(settings: Settings) -> Authority | None:
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        from locard.query.api.openid import OpenIdConnect, Provider
+    except ImportError as error:
+        raise CannotContinue(
+            "a provider is configured, and what checks its tokens is not installed; "
+            "install locard[oidc]"
+        ) from error
+    return OpenIdConnect(
+        Provider(
+            settings.oidc_issuer,
+            settings.oidc_audience,
+            settings.oidc_role_claim,
+            settings.oidc_workflows_claim,
+        )
+    )

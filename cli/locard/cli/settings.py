@@ -76,6 +76,16 @@ class Settings(BaseSettings):
         description="What the collector keeps on its disk while Kafka is away, in bytes.",
     )
     api_token: SecretStr | None = Field(None, description="What readers must present to the API.")
+    oidc_issuer: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="An OpenID Connect provider whose tokens the API takes too.",
+    )
+    oidc_audience: str = Field("locard", description="The name by which it knows the API.")
+    oidc_role_claim: str = Field("locard_role", description="The claim that has a role.")
+    oidc_workflows_claim: str = Field(
+        "locard_workflows", description="The claim that has workflows; `*` is all of them."
+    )
     access_trail: Literal["on", "off"] = Field(
         "on",
         description="Whether reading the record is itself recorded, before the answer is seen.",

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as AnyHTTPException
 
@@ -131,7 +132,9 @@ def _bearer(
     async def check(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         try:
-            caller = authority.caller(given.strip()) if scheme.lower() == "bearer" else None
+            is_bearer = scheme.lower() == "bearer"
+            # In a thread, since looking it up may read a disk or ask a provider for its keys.
+            caller = await run_in_threadpool(authority.caller, given.strip()) if is_bearer else None
         except LocardError:
             raise HTTPException(503, "tokens cannot be checked now; ask again") from None
         if caller is None:
