@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["brokers", "buckets"]
+pytest_plugins = ["brokers", "buckets", "databases"]
 
 # Runs are repeatable: the same examples each time, and no limit that a busy machine could exceed.
 settings.register_profile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from lakes import publish
 from locard.cli.commands import locard
-from locard.query.cases import Cases
+from locard.query.cases import Cases, open_cases
 from locard.query.cases.export import html, json_lines, markdown
-from locard.schema import CannotContinue
+from locard.schema import CannotContinue, RetryableError
 from making import event, said
 
 HOSTILE = (
@@ -23,9 +24,17 @@ HOSTILE = (
 )
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request, tmp_path) -> Path | str:
+    """Where cases are kept: nothing that is said here may depend on which it is."""
+    if request.param == "sqlite":
+        return tmp_path / "cases.sqlite"
+    return request.getfixturevalue("postgres").new_database()
+
+
 @pytest.fixture
-def cases(tmp_path) -> Cases:
-    found = Cases(tmp_path / "cases.sqlite")
+def cases(place) -> Cases:
+    found = open_cases(place)
     found.open("c-1", "A payment is missing", "os:noa")
     return found
 
@@ -47,19 +56,18 @@ def test_what_stands_is_what_was_done_in_order(cases):
     assert [entry.number for entry in case.entries] == list(range(1, 10))
 
 
-def test_responders_who_write_at_once_overwrite_nothing(tmp_path):
+def test_responders_who_write_at_once_overwrite_nothing(place):
     """Eight at once, through connections of their own: each comment is there, each number once."""
-    path = tmp_path / "cases.sqlite"
-    Cases(path).open("c", "t", "a")
+    open_cases(place).open("c", "t", "a")
 
     def write(author: int) -> None:
-        mine = Cases(path)
+        mine = open_cases(place)
         for number in range(10):
             mine.add("c", f"a{author}", "comment", text=f"{author}-{number}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
-    entries = Cases(path).case("c").entries
+    entries = open_cases(place).case("c").entries
     assert [entry.number for entry in entries] == list(range(1, 82))
     said_by = [entry.text for entry in entries if entry.author == "a3"]
     assert said_by == [f"3-{number}" for number in range(10)]
@@ -73,6 +81,8 @@ def test_responders_who_write_at_once_overwrite_nothing(tmp_path):
         ("status", {"text": "lost"}, "open, contained, closed"),
         ("settled", {"text": "x", "data": {"hypothesis": 1}}, "no hypothesis"),
         ("shouted", {"text": "x"}, "no entry of this kind"),
+        ("comment", {"text": "a\x00b"}, "NUL"),
+        ("comment", {"text": "a\udcffb"}, "half of a character"),
     ],
 )
 def test_what_cannot_be_is_told(cases, kind, told, expected):
@@ -86,7 +96,60 @@ def test_what_cannot_be_is_told(cases, kind, told, expected):
 def test_an_id_that_cannot_be_one_is_told(tmp_path, case_id):
     """It becomes part of file names and commands."""
     with pytest.raises(CannotContinue, match="id of a case"):
-        Cases(tmp_path / "c.sqlite").open(case_id, "t", "a")
+        open_cases(tmp_path / "c.sqlite").open(case_id, "t", "a")
+
+
+def test_words_come_back_as_they_were(cases):
+    """Marks of statements, quotes, other scripts, and what would end a command."""
+    words = "%s ? $1 '; DROP TABLE case_entries; -- \\ \N{SNOWMAN}\U0001f600\r\n\t"
+    cases.add("c-1", words, "comment", text=words, data={"\x00": [words, None, 1.5]})
+    entry = cases.case("c-1").entries[-1]
+    assert (entry.author, entry.text, entry.data) == (words, words, {"\x00": [words, None, 1.5]})
+
+
+def test_an_entry_that_is_refused_leaves_the_case_usable(cases):
+    """What was begun is undone, and nobody else waits for it."""
+    with pytest.raises(CannotContinue, match="no such case"):
+        cases.add("c-2", "os:noa", "comment", text="x")
+    assert cases.find("c-2") is None
+    assert cases.add("c-1", "os:noa", "comment", text="x").number == 2
+    assert [case.case_id for case in cases.cases()] == ["c-1"]
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_away_can_be_tried_again(postgres):
+    """The error says what to do, and does not have the URL, which may have a password."""
+    place = postgres.new_database()
+    cases = open_cases(place)
+    cases.open("c", "t", "a")
+    postgres.stop()
+    try:
+        with pytest.raises(RetryableError, match="see that it runs") as caught:
+            cases.case("c")
+    finally:
+        postgres.start()
+    assert "postgresql://" not in str(caught.value)
+    assert cases.case("c").title == "t"
+
+
+@pytest.mark.postgres
+def test_a_database_in_which_nothing_may_be_made_is_told(postgres):
+    """Somebody has to grant it; trying again would not help."""
+    import psycopg
+
+    place = postgres.new_database()
+    with psycopg.connect(place, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    with pytest.raises(CannotContinue, match="may create and write"):
+        open_cases(place.replace("locard@", "guest@")).cases()
+
+
+def test_looking_for_cases_makes_no_file(tmp_path):
+    """A home may be on a medium that cannot be written."""
+    assert open_cases(tmp_path / "cases.sqlite").cases() == []
+    assert open_cases(tmp_path / "cases.sqlite").find("c") is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_case_is_opened_once(cases):
@@ -121,10 +184,13 @@ def outside_fences(text: str) -> list[str]:
     return found
 
 
-@given(st.text(min_size=1, max_size=60).filter(str.strip) | st.just(HOSTILE))
+KEPT = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+
+
+@given(st.text(KEPT, min_size=1, max_size=60).filter(str.strip) | st.just(HOSTILE))
 def test_nothing_that_was_written_comes_alive_in_an_export(tmp_path_factory, words):
     """Whatever is written: no tag in HTML, no markup in Markdown, one object a line in JSON."""
-    cases = Cases(tmp_path_factory.mktemp("c") / "cases.sqlite")
+    cases = open_cases(tmp_path_factory.mktemp("c") / "cases.sqlite")
     cases.open("c", words, words)
     cases.add("c", words, "comment", text=words, event_id="e")
     cases.add("c", words, "pinned", event_id="e", session_id=words)

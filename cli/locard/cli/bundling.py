@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from locard.cli.assembly import evidence_keys, sealer
+from locard.cli.cases import cases_of
 from locard.cli.settings import Settings
 from locard.cli.trail import note_access
 from locard.schema import CannotContinue, utc_now
@@ -118,12 +119,7 @@ def bundle(
 
 def _case(settings: Settings, case_id: str | None) -> Case | None:
     """Return the case of this id; `None` where only a hold or nobody knows it."""
-    from locard.query.cases import Cases
-
-    path = settings.home / "cases.sqlite"
-    if case_id is None or not path.exists():
-        return None
-    return next((one for one in Cases(path).cases() if one.case_id == case_id), None)
+    return cases_of(settings).find(case_id) if case_id is not None else None
 
 
 def _told(found: Case | None, withheld: tuple[str, ...]) -> dict[str, bytes]:

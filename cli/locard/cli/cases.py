@@ -255,7 +255,8 @@ def _note(settings: Settings, case_id: str, kind: str) -> None:
 
 
 def cases_of(settings: Settings) -> Cases:
-    """Return the cases of this home."""
-    from locard.query.cases import Cases
+    """Return the cases of this installation."""
+    from locard.query.cases import open_cases
 
-    return Cases(settings.home / "cases.sqlite")
+    url = settings.cases_url
+    return open_cases(url.get_secret_value() if url else settings.home / "cases.sqlite")

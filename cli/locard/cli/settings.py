@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         "on",
         description="Whether reading the record is itself recorded, before the answer is seen.",
     )
+    cases_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database for cases (postgresql://…), instead of a file in the "
+        "home.",
+    )
     case: str | None = Field(None, description="The case that what you do is for; it is recorded.")
     purpose: str | None = Field(None, description="Why you do it; it is recorded.")
     log_format: LogFormat = Field(

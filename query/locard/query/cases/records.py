@@ -149,5 +149,12 @@ def check(kind: str, event_id: str | None, text: str | None) -> None:
         and not (text or "").strip()
     ):
         raise CannotContinue("there is nothing in it; write what you have to say")
+    if not _can_be_kept(text or ""):
+        raise CannotContinue("it has a NUL, or half of a character; write it without")
     if len(text or "") > _LONGEST:
         raise CannotContinue(f"it has more than {_LONGEST:,} characters; write less, or several")
+
+
+def _can_be_kept(text: str) -> bool:
+    """Say whether every database keeps it as it is: PostgreSQL has no NUL, and UTF-8 no halves."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,25 +1,22 @@
-"""Where cases are kept: one SQLite file, which several processes may use.
+"""What is done with cases, in whichever database keeps them.
 
-There is one table of entries. Adding one takes the next number of its case within a transaction, so
-that no two get the same and none is lost, however many write at once.
+There is one table of entries. Adding one takes the next number of its case while nobody else
+writes, so that no two get the same and none is lost, however many write at once.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString, Protocol
 
 from locard.query.cases.records import Case, Entry, check, folded
-from locard.schema import CannotContinue, RetryableError, rfc3339, utc_now
+from locard.schema import CannotContinue, rfc3339, utc_now
 
-_TABLE: Final = """
+TABLE: Final[LiteralString] = """
     CREATE TABLE IF NOT EXISTS case_entries (
         case_id TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, author TEXT NOT NULL,
         kind TEXT NOT NULL, event_id TEXT, session_id TEXT, text TEXT, data TEXT,
@@ -28,19 +25,45 @@ _TABLE: Final = """
 """
 _COLUMNS: Final = "number, at, author, kind, event_id, session_id, text, data"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_SECONDS_TO_WAIT: Final = 30.0  # for others who write
+
+
+class Cursor(Protocol):
+    """What is used of a cursor of the Python Database API (PEP 249)."""
+
+    def execute(self, query: Any, parameters: Sequence[Any] = ..., /) -> Any:
+        """Run a statement."""
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows of the statement that was run last."""
+
+
+class Database(Protocol):
+    """A database with the table of entries.
+
+    Both raise `RetryableError` where it cannot be used now, and `CannotContinue` where it is none.
+    """
+
+    @property
+    def mark(self) -> str:
+        """What stands for a parameter in a statement."""
+
+    def reading(self) -> AbstractContextManager[Cursor]:
+        """Give a cursor for the block; the table is there."""
+
+    def writing(self) -> AbstractContextManager[Cursor]:
+        """Give a cursor for the block while nobody else writes; kept unless the block raises."""
 
 
 class Cases:
     """The cases of an installation.
 
     Args:
-        path: of the file, made with its directory, for its owner alone, if it does not exist.
+        database: that keeps them.
         now: the clock.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = utc_now) -> None:
-        self._path = path
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
         self._now = now
 
     def open(self, case_id: str, title: str, author: str) -> Case:
@@ -54,10 +77,10 @@ class Cases:
                 "the id of a case has letters, digits, dots, dashes and underscores; choose another"
             )
         check("opened", None, title)
-        with self._writing() as connection:
-            if self._entries(connection, case_id):
+        with self._database.writing() as cursor:
+            if self._entries(cursor, case_id):
                 raise CannotContinue("there is a case of this id already; choose another")
-            self._insert(connection, case_id, 1, author, "opened", None, None, title, None)
+            self._insert(cursor, case_id, 1, author, "opened", None, None, title, None)
         return self.case(case_id)
 
     def add(
@@ -78,17 +101,15 @@ class Cases:
             RetryableError: others write for too long.
         """
         check(kind, event_id, text)
-        with self._writing() as connection:
-            entries = self._entries(connection, case_id)
+        with self._database.writing() as cursor:
+            entries = self._entries(cursor, case_id)
             folded(case_id, entries)
             if kind == "settled":
                 named = (data or {}).get("hypothesis")
                 if not any(e.number == named and e.kind == "hypothesis" for e in entries):
                     raise CannotContinue("there is no hypothesis of this number in the case")
             number = max(entry.number for entry in entries) + 1
-            self._insert(
-                connection, case_id, number, author, kind, event_id, session_id, text, data
-            )
+            self._insert(cursor, case_id, number, author, kind, event_id, session_id, text, data)
         return self.case(case_id).entries[number - 1]
 
     def case(self, case_id: str) -> Case:
@@ -97,22 +118,27 @@ class Cases:
         Raises:
             CannotContinue: there is none of this id.
         """
-        with self._connection() as connection:
-            return folded(case_id, self._entries(connection, case_id))
+        with self._database.reading() as cursor:
+            return folded(case_id, self._entries(cursor, case_id))
+
+    def find(self, case_id: str) -> Case | None:
+        """Return a case; `None` where there is none of this id."""
+        with self._database.reading() as cursor:
+            entries = self._entries(cursor, case_id)
+        return folded(case_id, entries) if entries else None
 
     def cases(self) -> list[Case]:
         """Return all cases, those that were opened last first."""
-        with self._connection() as connection:
-            cursor = connection.cursor()
+        with self._database.reading() as cursor:
             cursor.execute("SELECT DISTINCT case_id FROM case_entries ORDER BY case_id")
             names = [name for (name,) in cursor.fetchall()]
-            found = [folded(name, self._entries(connection, name)) for name in names]
+            found = [folded(name, self._entries(cursor, name)) for name in names]
         return sorted(found, key=lambda case: (case.opened_at, case.case_id), reverse=True)
 
-    def _entries(self, connection: sqlite3.Connection, case_id: str) -> list[Entry]:
-        cursor = connection.cursor()
+    def _entries(self, cursor: Cursor, case_id: str) -> list[Entry]:
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM case_entries WHERE case_id = ? ORDER BY number",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM case_entries "  # noqa: S608
+            f"WHERE case_id = {self._database.mark} ORDER BY number",
             (case_id,),
         )
         return [
@@ -125,7 +151,7 @@ class Cases:
 
     def _insert(
         self,
-        connection: sqlite3.Connection,
+        cursor: Cursor,
         case_id: str,
         number: int,
         author: str,
@@ -139,41 +165,8 @@ class Cases:
         values = (
             case_id, number, rfc3339(self._now()), author, kind, event_id, session_id, text, told,
         )  # fmt: skip
-        marks = ", ".join(["?"] * len(values))
-        connection.execute(
+        marks = ", ".join([self._database.mark] * len(values))
+        cursor.execute(
             f"INSERT INTO case_entries (case_id, {_COLUMNS}) VALUES ({marks})",  # noqa: S608
             values,
         )
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection while nobody else writes."""
-        with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self._path.exists():
-                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(self._path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
-            with closing(connection):
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute(_TABLE)
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise RetryableError(
-                f"the cases in {self._path} cannot be used now ({error}); try again"
-            ) from error
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise CannotContinue(
-                f"{self._path} holds no cases ({type(error).__name__}); restore it from a copy"
-            ) from error
