@@ -13,6 +13,7 @@ from schemathesis.config import GenerationConfig, SchemathesisConfig
 
 from lakes import publish
 from locard.query.api import query_app
+from locard.query.cases import open_cases
 from making import event, said
 from servers import TOKEN
 
@@ -26,7 +27,9 @@ CONFIG.projects.default.generation = GenerationConfig(deterministic=True, max_ex
 class Api:
     """The application that the fixture has made; the tests are listed before there is one."""
 
-    app = query_app(Path("/nowhere"), TOKEN)  # only its document is read
+    app = query_app(
+        Path("/nowhere"), TOKEN, cases=open_cases(Path("/nowhere"))
+    )  # only its document is read
 
     async def __call__(self, *arguments: Any) -> None:
         """Answer a request."""
@@ -43,7 +46,9 @@ def lake(tmp_path_factory):
     """A small lake behind the application that is called."""
     lake = tmp_path_factory.mktemp("lake") / "lake"
     publish(lake, event(session_id="s1"), event("prompt", {"messages": [said("hi")]}))
-    api.app = query_app(lake, TOKEN)
+    cases = open_cases(lake.parent / "cases.sqlite")
+    cases.open("INC-7", "one", "somebody")
+    api.app = query_app(lake, TOKEN, cases=cases)
     return lake
 
 

@@ -12,8 +12,8 @@ from locard.cli.trail import note_access, note_read
 from locard.schema import utc_now
 
 if TYPE_CHECKING:
-    from locard.query import Format, TimelineRow
-    from locard.query.cases import Case, Cases, Entry
+    from locard.query import Format
+    from locard.query.cases import Cases, Entry
 
 _LISTED: Final = ("case", "status", "opened_at", "opened_by", "title", "pins", "entries")
 _ENTRY: Final = ("number", "at", "author", "kind", "event_id", "text")
@@ -86,7 +86,8 @@ def _on_events(name: str, kind: str, told: str, *, takes_text: bool = False) -> 
         from locard.query import connect
         from locard.query.provenance.explanation import find_event
 
-        with connect(settings.lake_place) as connection:
+        workflows = cases_of(settings).case(case_id).workflows
+        with connect(settings.lake_place, workflows=workflows) as connection:
             event, session = find_event(connection, event_id)
         said = text if takes_text else None
         _enter(settings, case_id, kind, event_id=event, session_id=session, text=said)
@@ -164,10 +165,13 @@ def view(settings: Settings, /, case_id: str, name: str, **given: str | None) ->
 @click.pass_obj
 def export(settings: Settings, case_id: str, form: str) -> int:
     """Write a case with everything in it to standard output."""
+    from locard.query import connect
     from locard.query.cases import export as exports
+    from locard.query.cases.pinned import pinned
 
     found = cases_of(settings).case(case_id)
-    events, standing = _pinned(settings, found)
+    with connect(settings.lake_place) as connection:
+        events, standing = pinned(connection, found, settings.lake_place)
     note_access(
         settings, "export", row_count=len(found.entries) + len(events), case_id=case_id,
         purpose=None, told={}, query=f"case export {case_id} --as {form}",
@@ -219,25 +223,6 @@ def runbook(
         if one.answer:
             click.echo(one.answer.standing.sentence(), err=True)
     return 0
-
-
-def _pinned(settings: Settings, found: Case) -> tuple[dict[str, TimelineRow], str]:
-    """Return the pinned events that the lake has, and how far they can be relied on."""
-    from locard.query import Selection, connect, standing, timeline
-
-    if not found.sessions:
-        return {}, "nothing is pinned"
-    with connect(settings.lake_place) as connection:
-        rows = [row for name in found.sessions for row in timeline(connection, name)]
-        found_in = [
-            standing(connection, Selection(session_id=name), settings.lake_place)
-            for name in found.sessions
-        ]
-        told = "; ".join(
-            f"{name}: {stands.sentence()}"
-            for name, stands in zip(found.sessions, found_in, strict=True)
-        )
-    return {row.event_id: row for row in rows if row.event_id in found.pins}, told
 
 
 def _enter(settings: Settings, case_id: str, kind: str, **told: Any) -> Entry:

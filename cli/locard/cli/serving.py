@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from locard.cli.assembly import collector_log, kafka_settings, log_writer
+from locard.cli.cases import cases_of
 from locard.cli.identities import identity_registry, record_changes
 from locard.cli.log_lines import LogFormat, of_the_server
 from locard.cli.processes import SECONDS_TO_STOP, run_together
@@ -94,7 +95,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
         reading_trail(settings) as trail,
         readers(settings, token) as authority,
     ):
-        app = query_app(settings.lake_place, authority, trail)
+        app = query_app(settings.lake_place, authority, trail, cases=cases_of(settings))
         serve_app(app, listener, f"answering on {_address(listener)}; {told}", settings.log_format)
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -13,20 +13,31 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from locard.query.api.answers import answer, failed, misunderstood, refused
 from locard.query.api.callers import Authority, Caller, OneToken, Permission, Role
+from locard.query.api.case_routes import CaseRoutes
 from locard.query.api.metrics import QueryMetrics
 from locard.query.api.models import Problem, Rows
 from locard.query.api.routes import Routes
-from locard.query.api.trail import Reading, Trail
-from locard.query.api.turns import Limits
+from locard.query.api.trail import Noting, Reading, Trail
+from locard.query.api.turns import Limits, Turns
+from locard.query.cases import Cases
 from locard.schema import LakePlace, LocardError
 
 __all__ = ["Authority", "Caller", "Limits", "Permission", "Reading", "Role", "Trail", "query_app"]
 
-_READ, _AUDIT = Permission.READ, Permission.AUDIT
+_READ, _AUDIT, _CASES = Permission.READ, Permission.AUDIT, Permission.CASES
+_EXPORT: Final[Mapping[str, Any]] = {
+    "content": {
+        kind: {"schema": {"type": "string"}}
+        for kind in ("text/markdown", "text/html", "application/x-ndjson")
+    },
+    "description": "The case as a file.",
+}
 _TOLD: Final = {
+    400: "The body is not JSON in UTF-8.",
     401: "The token is missing or wrong.",
     403: "The caller's role may not ask this.",
     404: "There is no such thing in what the caller may see.",
+    409: "There is one of this id already.",
     422: "A parameter cannot be one.",
     503: "The lake, or the log that reading is recorded in, cannot be reached.",
     504: "It took too long and was stopped.",
@@ -57,6 +68,7 @@ def query_app(
     authority: Authority | str,
     trail: Trail = _no_trail,
     limits: Limits | None = None,
+    cases: Cases | None = None,
 ) -> FastAPI:
     """Return the application that answers questions about the lake at this place.
 
@@ -65,12 +77,14 @@ def query_app(
             whose holder may see everything.
         trail: is told of each answer before it goes out, one at a time.
         limits: what one question may take.
+        cases: those that can be read and written; without them there are no such routes.
 
     Raises:
         ValueError: the one token is empty.
     """
     known = OneToken(authority) if isinstance(authority, str) else authority
-    routes = Routes(lake, trail, limits or Limits())
+    turns, noting = Turns(lake, limits or Limits()), Noting(trail)
+    routes = Routes(turns, noting)
     metrics = QueryMetrics()
     app = FastAPI(
         title="Locard",
@@ -86,7 +100,7 @@ def query_app(
         },
     )
     app.middleware("http")(metrics.watch)
-    for method, path, handler, permissions in (
+    paths: list[tuple[str, str, Callable[..., Awaitable[Response]], tuple[Permission, ...]]] = [
         ("GET", "/v1/sessions", routes.sessions, (_READ,)),
         ("GET", "/v1/sessions/{session_id:session_id}/timeline", routes.session_timeline, (_READ,)),
         ("GET", "/v1/timeline", routes.timeline, (_READ,)),
@@ -98,14 +112,24 @@ def query_app(
         ("GET", "/v1/inventory", routes.inventory, (_READ, _AUDIT)),
         ("GET", "/v1/gaps", routes.gaps, (_READ, _AUDIT)),
         ("POST", "/v1/sql", routes.sql, (Permission.QUERY,)),
-    ):
+    ]
+    if cases is not None:
+        kept = CaseRoutes(cases, turns, noting)
+        paths += [
+            ("GET", "/v1/cases", kept.list_all, (_CASES,)),
+            ("POST", "/v1/cases", kept.open, (_CASES,)),
+            ("GET", "/v1/cases/{case_id}", kept.show, (_CASES,)),
+            ("POST", "/v1/cases/{case_id}/entries", kept.add, (_CASES,)),
+            ("GET", "/v1/cases/{case_id}/export", kept.export, (_CASES,)),
+        ]
+    for method, path, handler, permissions in paths:
         app.add_api_route(
             path,
             handler,
             methods=[method],
             dependencies=[Depends(_bearer(known, permissions))],
             response_model=None,
-            responses=_responses(),
+            responses=_responses(_EXPORT if path.endswith("/export") else {}),
             openapi_extra={"security": [{"token": []}]},
         )
     for path, plain_handler in (
@@ -117,11 +141,15 @@ def query_app(
     return app
 
 
-def _responses() -> dict[int | str, dict[str, Any]]:
+def _responses(more: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
     told: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": words} for status, words in _TOLD.items()
     }
-    return {200: {"model": Rows, "description": "The answer."}, **told}
+    return {
+        200: {"model": Rows, "description": "The answer.", **more},
+        201: {"model": Rows, "description": "It is kept."},
+        **told,
+    }
 
 
 def _bearer(

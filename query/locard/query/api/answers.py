@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import StreamingResponse
+from starlette.routing import Match, Route
 
 from locard.query.values import distinct, plain
 
@@ -54,15 +56,31 @@ def wants_lines(request: Request) -> bool:
     return NDJSON in request.headers.get("accept", "")
 
 
-async def refused(_: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
     """Answer an error of ours, or a page that is not there."""
     if not isinstance(error, AnyHTTPException):
         raise TypeError("not an HTTP error")
-    is_ours = isinstance(error, HTTPException)
-    told = error.detail if is_ours else "there is no such page, or not with this method"
+    if isinstance(error, HTTPException):
+        told = error.detail
+    elif error.status_code == HTTPStatus.BAD_REQUEST:
+        told = "the body cannot be read; send JSON in UTF-8"
+    else:
+        told = "there is no such page, or not with this method"
     response = answer({"error": told}, error.status_code)
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what can be done with a page; Starlette tells only what its first route takes."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 async def misunderstood(_: Request, error: Exception) -> Response:

@@ -24,6 +24,8 @@ class Permission(StrEnum):
     """What made an action happen, and what a text reached."""
     QUERY = "query"
     """SQL of the caller's own."""
+    CASES = "work on cases"
+    """Cases: to open, read, add to and export them."""
     AUDIT = "audit"
     """How whole the record is, and who looked at it: no content of agents."""
 
@@ -31,7 +33,9 @@ class Permission(StrEnum):
 _ALL: Final = frozenset(Permission)
 PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = {
     "collector": frozenset(),
-    "responder": frozenset({Permission.READ, Permission.INVESTIGATE, Permission.QUERY}),
+    "responder": frozenset(
+        {Permission.READ, Permission.INVESTIGATE, Permission.QUERY, Permission.CASES}
+    ),
     "analyst": frozenset({Permission.READ, Permission.QUERY}),
     "auditor": frozenset({Permission.AUDIT}),
     "admin": _ALL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -48,6 +48,43 @@ class Statement(BaseModel):
     )
 
     statement: Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
+class NewCase(BaseModel):
+    """A case to open."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"case_id": "INC-7", "title": "A payment went astray"}]},
+    )
+
+    case_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    title: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class NewEntry(BaseModel):
+    """Something to add to a case.
+
+    `settled` names in `data` the `hypothesis` by the number of its entry; `view` has there what a
+    timeline selects.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"kind": "tagged", "event_id": "0196…", "text": "first access"}]
+        },
+    )
+
+    kind: Literal[
+        "status", "pinned", "unpinned", "starred", "unstarred", "tagged", "untagged",
+        "comment", "hypothesis", "settled", "view",
+    ]  # fmt: skip
+    event_id: Annotated[str, Field(min_length=8, max_length=200)] | None = None
+    text: Annotated[str, Field(max_length=100_000)] | None = None
+    data: dict[str, Annotated[str, Field(max_length=10_000)] | int] | None = Field(
+        None, max_length=20
+    )
 
 
 class Rows(BaseModel):

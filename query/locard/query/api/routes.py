@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from threading import Lock
 from typing import Annotated, Any, Final
 
 from fastapi import HTTPException, Path, Query, Request, Response
 
-from locard.query.api.answers import answer, lines, objects, wants_lines
+from locard.query.api.answers import answer, objects, wants_lines
 from locard.query.api.callers import AUDITED, Caller, Permission
 from locard.query.api.models import Ask, Statement
 from locard.query.api.pages import Page, page
-from locard.query.api.trail import Reading, Trail
-from locard.query.api.turns import Lake, Limits, Turns
+from locard.query.api.trail import Noting
+from locard.query.api.turns import Lake, Turns
 from locard.query.catalogue import ask, catalogue
 from locard.query.gaps import GAP_COLUMNS, find_gaps
 from locard.query.inventory import INVENTORY_COLUMNS, inventory
@@ -32,7 +31,7 @@ from locard.query.selection import Selection
 from locard.query.standing import Standing, seal_state, standing
 from locard.query.statements import run
 from locard.query.timeline import TIMELINE_COLUMNS, TIMELINE_VERSION, timeline
-from locard.schema import CannotContinue, LakePlace, utc_now
+from locard.schema import CannotContinue, utc_now
 
 ROW_COLUMNS: Final = (*TIMELINE_COLUMNS, "fields")
 _SESSIONS: Final = "SELECT * FROM sessions ORDER BY started_at DESC, session_id"
@@ -47,12 +46,9 @@ EventId = Annotated[str, Path(min_length=8, max_length=200)]
 class Routes:
     """The handlers. Each question opens the lake anew, so it sees what was published last."""
 
-    def __init__(self, lake: LakePlace, trail: Trail, limits: Limits) -> None:
-        self._place = lake
-        self._trail = trail
-        self._limits = limits
-        self._noting = Lock()
-        self._turns = Turns(lake, limits)
+    def __init__(self, turns: Turns, noting: Noting) -> None:
+        self._noting = noting
+        self._turns = turns
 
     async def sessions(
         self, request: Request, limit: Limit = 100, cursor: Cursor = None
@@ -81,7 +77,7 @@ class Routes:
                 )
             told = objects(ROW_COLUMNS, ([getattr(r, n) for n in ROW_COLUMNS] for r in rows))
             rest = {"session_id": session_id, **_versioned(TIMELINE_VERSION, stands)}
-            return self._noted(request, rest, told)
+            return self._noting.answer(request, rest, told)
 
         return await self._ask(request, question)
 
@@ -131,7 +127,7 @@ class Routes:
                 told = explain(lake.connection, event_id, session)
             stands = standing(lake.connection, Selection(session_id=told["session_id"]), lake.place)
             rest = {"version": EXPLANATION_VERSION, "standing": stands.object()}
-            return self._noted(request, rest, [told])
+            return self._noting.answer(request, rest, [told])
 
         return await self._ask(request, question)
 
@@ -267,7 +263,7 @@ class Routes:
                     raise
                 raise HTTPException(422, str(error)) from None
             rest = {"is_cut": len(rows) > limit, **self._of_all(lake)}
-            return self._noted(request, rest, rows[:limit], given.statement)
+            return self._noting.answer(request, rest, rows[:limit], given.statement)
 
         return await self._ask(request, question)
 
@@ -292,24 +288,10 @@ class Routes:
         rest: Mapping[str, Any],
     ) -> Response:
         if wants_lines(request):
-            return self._noted(request, rest, rows[wanted.offset :])
+            return self._noting.answer(request, rest, rows[wanted.offset :])
         told = rows[wanted.offset : wanted.offset + wanted.limit]
         cursor = wanted.after(lake.version, len(rows))
-        return self._noted(request, {**rest, "cursor": cursor}, told)
-
-    def _noted(
-        self,
-        request: Request,
-        rest: Mapping[str, Any],
-        rows: Sequence[Mapping[str, Any]],
-        statement: str | None = None,
-    ) -> Response:
-        """Record that this is read, then answer it."""
-        with self._noting:
-            self._trail(Reading.of(request, len(rows), statement))
-        if wants_lines(request):
-            return lines(rest, rows)
-        return answer({**rest, "rows": rows})
+        return self._noting.answer(request, {**rest, "cursor": cursor}, told)
 
     def _of_all(self, lake: Lake) -> dict[str, Any]:
         return {"standing": seal_state(lake.place).object()}

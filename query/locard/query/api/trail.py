@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from threading import Lock
+from typing import Any, TypeAlias
 
-from fastapi import Request
+from fastapi import HTTPException, Request, Response
+
+from locard.query.api.answers import answer, lines, wants_lines
+from locard.schema import LocardError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,3 +45,41 @@ class Reading:
 
 Trail: TypeAlias = Callable[[Reading], None]
 """Records that somebody reads, durably; if it raises a `LocardError`, nobody sees the answer."""
+
+
+class Noting:
+    """Records each answer before it goes out.
+
+    Args:
+        trail: is told of them, one at a time.
+    """
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+        self._lock = Lock()
+
+    def note(self, request: Request, row_count: int, statement: str | None = None) -> None:
+        """Record that this many rows are about to be read.
+
+        Raises:
+            HTTPException: 503, it could not be recorded, so nothing may go out.
+        """
+        try:
+            with self._lock:
+                self._trail(Reading.of(request, row_count, statement))
+        except LocardError as error:
+            log.warning("an answer was not given: %s", error)
+            raise HTTPException(503, str(error)) from None
+
+    def answer(
+        self,
+        request: Request,
+        rest: Mapping[str, Any],
+        rows: Sequence[Mapping[str, Any]],
+        statement: str | None = None,
+    ) -> Response:
+        """Record that these rows are about to be read, and return them as the caller wants them."""
+        self.note(request, len(rows), statement)
+        if wants_lines(request):
+            return lines(rest, rows)
+        return answer({**rest, "rows": rows})

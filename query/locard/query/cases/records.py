@@ -60,6 +60,7 @@ class Case:
         tags: of each event.
         comments, hypotheses, views, runs: the entries themselves, in their order.
         settled: for a hypothesis, by the number of its entry, what became of it.
+        workflows: that it is about; `None` is all of them.
     """
 
     case_id: str
@@ -71,6 +72,7 @@ class Case:
     pins: dict[str, str | None] = field(repr=False)
     stars: frozenset[str] = field(repr=False)
     tags: dict[str, tuple[str, ...]] = field(repr=False)
+    workflows: frozenset[str] | None = None
 
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
         """Return the entries of a kind, in their order."""
@@ -129,7 +131,13 @@ def folded(case_id: str, entries: Iterable[Entry]) -> Case:
     return Case(
         case_id, title, status, told[0].at, told[0].author, told, pins, frozenset(stars),
         {event: tuple(names) for event, names in tags.items() if names},
+        _workflows(told[0]),
     )  # fmt: skip
+
+
+def _workflows(opened: Entry) -> frozenset[str] | None:
+    named = (opened.data or {}).get("workflows")
+    return None if named is None else frozenset(named)
 
 
 def check(kind: str, event_id: str | None, text: str | None) -> None:

@@ -66,8 +66,18 @@ class Cases:
         self._database = database
         self._now = now
 
-    def open(self, case_id: str, title: str, author: str) -> Case:
+    def open(
+        self,
+        case_id: str,
+        title: str,
+        author: str,
+        *,
+        workflows: frozenset[str] | None = None,
+    ) -> Case:
         """Open a case.
+
+        Args:
+            workflows: that it is about; `None` is all of them.
 
         Raises:
             CannotContinue: the id cannot be one, or there is such a case already.
@@ -77,10 +87,11 @@ class Cases:
                 "the id of a case has letters, digits, dots, dashes and underscores; choose another"
             )
         check("opened", None, title)
+        told = None if workflows is None else {"workflows": sorted(workflows)}
         with self._database.writing() as cursor:
             if self._entries(cursor, case_id):
                 raise CannotContinue("there is a case of this id already; choose another")
-            self._insert(cursor, case_id, 1, author, "opened", None, None, title, None)
+            self._insert(cursor, case_id, 1, author, "opened", None, None, title, told)
         return self.case(case_id)
 
     def add(

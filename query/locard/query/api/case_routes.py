@@ -1,0 +1,179 @@
+"""Cases over HTTP: opened, read, added to and exported.
+
+Whoever opens a case gives it their own scope: a case has workflows, and only callers who may see
+all of them see it. What is entered about an event is entered only if the event is in that scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import HTTPException, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from locard.query.api.answers import HEADERS, answer, objects
+from locard.query.api.callers import Caller
+from locard.query.api.models import NewCase, NewEntry
+from locard.query.api.trail import Noting
+from locard.query.api.turns import Lake, Turns
+from locard.query.cases import Case, Cases, Entry
+from locard.query.cases import export as exports
+from locard.query.cases.pinned import pinned
+from locard.query.provenance.explanation import find_event
+from locard.schema import CannotContinue, LocardError
+
+CaseId = Annotated[str, Path(min_length=1, max_length=100)]
+Form = Literal["markdown", "html", "jsonl"]
+_ENTRY: Final = ("number", "at", "author", "kind", "event_id", "session_id", "text", "data")
+_FORMS: Final = {
+    "markdown": (exports.markdown, "text/markdown"),
+    "html": (exports.html, "text/html"),
+    "jsonl": (exports.json_lines, "application/x-ndjson"),
+}
+
+
+class CaseRoutes:
+    """The handlers."""
+
+    def __init__(self, cases: Cases, turns: Turns, noting: Noting) -> None:
+        self._cases = cases
+        self._turns = turns
+        self._noting = noting
+
+    async def list_all(self, request: Request) -> Response:
+        """List the cases that the caller may see, those that were opened last first."""
+
+        def told() -> Response:
+            with _database():
+                found = [one for one in self._cases.cases() if _may_see(request, one)]
+            return self._noting.answer(request, {}, [_summary(one) for one in found])
+
+        return await run_in_threadpool(told)
+
+    async def open(self, request: Request, given: NewCase) -> Response:
+        """Open a case."""
+        caller: Caller = request.state.caller
+
+        def opened() -> Response:
+            with _database():
+                if self._cases.find(given.case_id) is not None:
+                    raise HTTPException(409, "there is a case of this id already; choose another")
+            self._noting.note(request, 0)
+            with _understood():
+                case = self._cases.open(
+                    given.case_id, given.title, caller.name, workflows=caller.workflows
+                )
+            return answer({**_summary(case), "rows": _entries(case.entries)}, 201)
+
+        return await run_in_threadpool(opened)
+
+    async def show(self, request: Request, case_id: CaseId) -> Response:
+        """Show everything that was done in a case, in order."""
+
+        def told() -> Response:
+            case = self._case(request, case_id)
+            return self._noting.answer(request, _summary(case), _entries(case.entries))
+
+        return await run_in_threadpool(told)
+
+    async def add(self, request: Request, case_id: CaseId, given: NewEntry) -> Response:
+        """Add something to a case: a pin, a star, a tag, a comment, a hypothesis, a status."""
+        caller: Caller = request.state.caller
+        case = await run_in_threadpool(self._case, request, case_id)
+
+        def add(event_id: str | None, session_id: str | None) -> Response:
+            self._noting.note(request, 0)
+            with _understood():
+                entry = self._cases.add(
+                    case_id,
+                    caller.name,
+                    given.kind,
+                    event_id=event_id,
+                    session_id=session_id,
+                    text=given.text,
+                    data=given.data,
+                )
+            return answer({"rows": _entries((entry,))}, 201)
+
+        if given.event_id is None:
+            return await run_in_threadpool(add, None, None)
+        event_id = given.event_id
+
+        def about_an_event(lake: Lake) -> Response:
+            try:
+                found = find_event(lake.connection, event_id)
+            except CannotContinue as error:
+                raise HTTPException(422, str(error)) from None
+            return add(*found)
+
+        return await self._turns.ask(request, about_an_event, case.workflows)
+
+    async def export(self, request: Request, case_id: CaseId, form: Form = "markdown") -> Response:
+        """Write a case with everything in it, comments and pinned events included."""
+        case = await run_in_threadpool(self._case, request, case_id)
+
+        def written(lake: Lake) -> Response:
+            events, standing = pinned(lake.connection, case, lake.place)
+            write, media_type = _FORMS[form]
+            text = write(case, events, standing)
+            self._noting.note(request, len(case.entries) + len(events))
+            name = f'attachment; filename="{case_id}.{form}"'
+            headers = {**HEADERS, "Content-Disposition": name}  # no browser shows it from here
+            return Response(text, 200, headers, media_type=media_type)
+
+        return await self._turns.ask(request, written, case.workflows)
+
+    def _case(self, request: Request, case_id: str) -> Case:
+        with _database():
+            found = self._cases.find(case_id)
+        if found is None or not _may_see(request, found):
+            raise HTTPException(404, "there is no such case; GET /v1/cases lists those there are")
+        return found
+
+
+def _may_see(request: Request, case: Case) -> bool:
+    scope = request.state.caller.workflows
+    return scope is None or (case.workflows is not None and case.workflows <= scope)
+
+
+def _summary(case: Case) -> dict[str, Any]:
+    return {
+        "case_id": case.case_id,
+        "title": case.title,
+        "status": case.status,
+        "opened_at": case.opened_at.isoformat(),
+        "opened_by": case.opened_by,
+        "authors": case.authors,
+        "sessions": case.sessions,
+        "pins": list(case.pins),
+        "stars": sorted(case.stars),
+        "tags": {event: list(names) for event, names in case.tags.items()},
+        "workflows": None if case.workflows is None else sorted(case.workflows),
+        "entries": len(case.entries),
+    }
+
+
+def _entries(entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
+    return objects(_ENTRY, ([getattr(entry, name) for name in _ENTRY] for entry in entries))
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Turn what the database of cases raises into a 503; its own log says more."""
+    try:
+        yield
+    except LocardError as error:
+        raise HTTPException(503, "cases cannot be read now; ask again") from error
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn an entry that cannot be one into a 422, and all else that cases raise into a 503."""
+    try:
+        yield
+    except CannotContinue as error:
+        raise HTTPException(422, str(error)) from None
+    except LocardError as error:
+        raise HTTPException(503, "cases cannot be written now; try again") from error
