@@ -68,6 +68,10 @@ ROUTES: dict[str, tuple[str, str, dict[str, Any] | None, frozenset[str]]] = {
         frozenset({"responder", "admin"}),
     ),
     "export": ("GET", "/v1/cases/case-{0}/export", None, frozenset({"responder", "admin"})),
+    "runbook": (
+        "POST", "/v1/runbooks/hijack", {"session": "session-billing"},
+        frozenset({"responder", "admin"}),
+    ),
     "ask-whole": (
         "POST", "/v1/questions/whole", {"parameters": {}},
         frozenset({"responder", "analyst", "auditor", "admin"}),
@@ -133,9 +137,11 @@ def test_every_route_is_in_the_matrix(client):
     for name, filled in names.items():
         known = {path.replace(name, filled) for path in known}
     assert {path for path in known if "{name}" not in path} == {
-        path for path in asked if "/questions/" not in path
+        path for path in asked if "/questions/" not in path and "/runbooks/" not in path
     }
-    assert "/v1/questions/{name}" in known
+    assert {path for path in known if "{name}" in path} == {
+        "/v1/questions/{name}", "/v1/runbooks/{name}",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ROLES)

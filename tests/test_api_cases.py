@@ -140,6 +140,33 @@ def test_what_cannot_be_an_entry_is_told_and_changes_nothing(desk, status, body)
     assert len(desk.cases.case("c").entries) == 1
 
 
+def test_a_runbook_fills_in_a_case(desk):
+    """Each step with what it gave, in the case as in the answer."""
+    desk.post("noa/billing", "/v1/cases", case_id="c", title="t")
+    told = {"session": "session-billing", "case_id": "c"}
+    rows = desk.post("noa/billing", "/v1/runbooks/hijack", **told).json()["rows"]
+    kept = [entry.data for entry in desk.cases.case("c").of_kind("run")]
+    assert len(rows) > 3
+    assert [{name: row[name] for name in row if name != "why"} for row in rows] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("hijack", {"session": "session-salaries"}),
+        ("hijack", {"session": "session-salaries", "case_id": "b"}),
+        ("hijack", {"session": "session-billing", "case_id": "of others"}),
+        ("arson", {"session": "session-billing"}),
+    ],
+)
+def test_a_runbook_is_about_what_the_caller_may_see(desk, name, told):
+    """Else there is nothing of that name, and the case stays as it was."""
+    desk.post("noa/billing", "/v1/cases", case_id="b", title="t")
+    response = desk.post("noa/billing", f"/v1/runbooks/{name}", **told)
+    assert response.status_code == 404
+    assert len(desk.cases.case("b").entries) == 1
+
+
 def test_a_case_is_opened_once_over_http(desk):
     """The second is told, and so is one with an id that cannot be one."""
     assert desk.post("noa", "/v1/cases", case_id="c", title="t").status_code == 201

@@ -121,6 +121,7 @@ def query_app(
             ("GET", "/v1/cases/{case_id}", kept.show, (_CASES,)),
             ("POST", "/v1/cases/{case_id}/entries", kept.add, (_CASES,)),
             ("GET", "/v1/cases/{case_id}/export", kept.export, (_CASES,)),
+            ("POST", "/v1/runbooks/{name}", kept.follow, (Permission.INVESTIGATE,)),
         ]
     for method, path, handler, permissions in paths:
         app.add_api_route(

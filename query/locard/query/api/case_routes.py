@@ -1,4 +1,4 @@
-"""Cases over HTTP: opened, read, added to and exported.
+"""Cases over HTTP: opened, read, added to, filled in by runbooks, and exported.
 
 Whoever opens a case gives it their own scope: a case has workflows, and only callers who may see
 all of them see it. What is entered about an event is entered only if the event is in that scope.
@@ -15,14 +15,16 @@ from fastapi.concurrency import run_in_threadpool
 
 from locard.query.api.answers import HEADERS, answer, objects
 from locard.query.api.callers import Caller
-from locard.query.api.models import NewCase, NewEntry
+from locard.query.api.failures import not_found
+from locard.query.api.models import Following, NewCase, NewEntry
 from locard.query.api.trail import Noting
 from locard.query.api.turns import Lake, Turns
 from locard.query.cases import Case, Cases, Entry
 from locard.query.cases import export as exports
 from locard.query.cases.pinned import pinned
 from locard.query.provenance.explanation import find_event
-from locard.schema import CannotContinue, LocardError
+from locard.query.runbooks import follow, runbook
+from locard.schema import CannotContinue, LocardError, utc_now
 
 CaseId = Annotated[str, Path(min_length=1, max_length=100)]
 Form = Literal["markdown", "html", "jsonl"]
@@ -124,6 +126,31 @@ class CaseRoutes:
             return Response(text, 200, headers, media_type=media_type)
 
         return await self._turns.ask(request, written, case.workflows)
+
+    async def follow(
+        self, request: Request, name: Annotated[str, Path(max_length=50)], given: Following
+    ) -> Response:
+        """Take the steps of a runbook about a session, and fill in a case with what they gave."""
+        with not_found():
+            book = runbook(name)
+        caller: Caller = request.state.caller
+        case_id, scope = given.case_id, caller.workflows
+        if case_id is not None:
+            scope = (await run_in_threadpool(self._case, request, case_id)).workflows
+
+        def taken(lake: Lake) -> Response:
+            with not_found():
+                done = list(follow(lake.connection, book, given.session, utc_now(), lake.place))
+            told = [one.data() for one in done]
+            self._noting.note(request, len(told))
+            for one, data in zip(done, told, strict=True):
+                if case_id is not None:
+                    with _understood():
+                        self._cases.add(case_id, caller.name, "run", text=one.step.name, data=data)
+            rows = [{"why": one.step.why, **data} for one, data in zip(done, told, strict=True)]
+            return answer({"rows": rows})
+
+        return await self._turns.ask(request, taken, scope)
 
     def _case(self, request: Request, case_id: str) -> Case:
         with _database():

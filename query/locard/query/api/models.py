@@ -87,6 +87,17 @@ class NewEntry(BaseModel):
     )
 
 
+class Following(BaseModel):
+    """The session that a runbook is about, and the case that it fills in."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"session": "s1", "case_id": "INC-7"}]}
+    )
+
+    session: Annotated[str, Field(max_length=10_000)]
+    case_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
 class Rows(BaseModel):
     """A page of rows, and how far the answer can be relied on.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -11,6 +10,7 @@ from fastapi import HTTPException, Path, Query, Request, Response
 
 from locard.query.api.answers import answer, objects, wants_lines
 from locard.query.api.callers import AUDITED, Caller, Permission
+from locard.query.api.failures import not_found, understood
 from locard.query.api.models import Ask, Statement
 from locard.query.api.pages import Page, page
 from locard.query.api.trail import Noting
@@ -100,7 +100,7 @@ class Routes:
         """Tell what happened, of all that is selected, in order."""
         wanted = page(request, cursor, limit)
         now = utc_now()
-        with _understood():
+        with understood():
             selection = Selection(
                 session, trace, agent, workflow, person, tool, value, document,
                 moment(since, now) if since else None,
@@ -123,7 +123,7 @@ class Routes:
         """Tell what made an action happen."""
 
         def question(lake: Lake) -> Response:
-            with _not_found():
+            with not_found():
                 told = explain(lake.connection, event_id, session)
             stands = standing(lake.connection, Selection(session_id=told["session_id"]), lake.place)
             rest = {"version": EXPLANATION_VERSION, "standing": stands.object()}
@@ -143,7 +143,7 @@ class Routes:
         wanted = page(request, cursor, limit)
 
         def question(lake: Lake) -> Response:
-            with _not_found():
+            with not_found():
                 found = reach(lake.connection, event_id, session)
             told = objects(REACH_COLUMNS, ([getattr(r, n) for n in REACH_COLUMNS] for r in found))
             return self._page(request, lake, wanted, told, self._of_all(lake))
@@ -162,7 +162,7 @@ class Routes:
         """Rank sessions by how much the record says that content from outside took control."""
         wanted = page(request, cursor, limit)
         now = utc_now()
-        with _understood():
+        with understood():
             begin = moment(since, now) if since else None
             end = moment(until, now, is_end=True) if until else None
 
@@ -213,12 +213,12 @@ class Routes:
         caller: Caller = request.state.caller
         if not caller.may(Permission.READ) and name not in AUDITED:
             raise HTTPException(403, f"the role {caller.role} may ask {', '.join(sorted(AUDITED))}")
-        with _understood():
+        with understood():
             found.bound(given.parameters, utc_now())
         wanted = page(request, cursor, limit, given.model_dump_json().encode())
 
         def question(lake: Lake) -> Response:
-            with _not_found():
+            with not_found():
                 told = ask(lake.connection, found, given.parameters, utc_now(), lake.place)
             rows = objects(told.columns, told.rows)
             rest = {"question": name, "standing": told.standing.object()}
@@ -299,29 +299,3 @@ class Routes:
 
 def _versioned(version: str, stands: Standing) -> dict[str, Any]:
     return {"version": version, "standing": stands.object()}
-
-
-@contextmanager
-def _not_found() -> Iterator[None]:
-    """Turn what the lake does not have into a 404."""
-    try:
-        yield
-    except CannotContinue as error:
-        if _is_of_the_lake(str(error)):
-            raise
-        raise HTTPException(404, str(error)) from None
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """Turn a parameter that is none into a 422."""
-    try:
-        yield
-    except CannotContinue as error:
-        raise HTTPException(422, str(error)) from None
-
-
-def _is_of_the_lake(text: str) -> bool:
-    return text.startswith(
-        ("a file of the lake", "there is no lake", "the lake at", "it took too long")
-    )
