@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from locard.query.api.answers import HEADERS, answer, objects
 from locard.query.api.callers import Caller
-from locard.query.api.failures import not_found
+from locard.query.api.failures import not_found, understood
 from locard.query.api.models import Following, NewCase, NewEntry
 from locard.query.api.trail import Noting
 from locard.query.api.turns import Lake, Turns
@@ -63,7 +63,7 @@ class CaseRoutes:
                 if self._cases.find(given.case_id) is not None:
                     raise HTTPException(409, "there is a case of this id already; choose another")
             self._noting.note(request, 0)
-            with _understood():
+            with _database(), understood():
                 case = self._cases.open(
                     given.case_id, given.title, caller.name, workflows=caller.workflows
                 )
@@ -87,7 +87,7 @@ class CaseRoutes:
 
         def add(event_id: str | None, session_id: str | None) -> Response:
             self._noting.note(request, 0)
-            with _understood():
+            with _database(), understood():
                 entry = self._cases.add(
                     case_id,
                     caller.name,
@@ -145,7 +145,7 @@ class CaseRoutes:
             self._noting.note(request, len(told))
             for one, data in zip(done, told, strict=True):
                 if case_id is not None:
-                    with _understood():
+                    with _database(), understood():
                         self._cases.add(case_id, caller.name, "run", text=one.step.name, data=data)
             rows = [{"why": one.step.why, **data} for one, data in zip(done, told, strict=True)]
             return answer({"rows": rows})
@@ -192,15 +192,4 @@ def _database() -> Iterator[None]:
     try:
         yield
     except LocardError as error:
-        raise HTTPException(503, "cases cannot be read now; ask again") from error
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """Turn an entry that cannot be one into a 422, and all else that cases raise into a 503."""
-    try:
-        yield
-    except CannotContinue as error:
-        raise HTTPException(422, str(error)) from None
-    except LocardError as error:
-        raise HTTPException(503, "cases cannot be written now; try again") from error
+        raise HTTPException(503, "cases cannot be reached now; try again") from error
