@@ -192,3 +192,29 @@ def test_a_whole_answer_says_that_nothing_is_known_to_be_missing(lake):
         stands = standing(connection, Selection(session_id="s1"), None)
     assert stands.is_whole
     assert "locard verify" in stands.sentence()
+
+
+def test_a_standing_counts_what_is_within_the_answer_and_nothing_else(tmp_path):
+    """Over the sources, times and absences of one session; another one has gaps of its own."""
+    mine = [
+        event(session_id="s1", collector_id=collector, incarnation="i", seq=seq, **more)
+        for collector, seq, more in (
+            ("a", 0, {}),
+            ("a", 3, {"time_source": "importer"}),
+            ("b", 0, {"time_source": "importer"}),
+            ("b", 1, {"time_source": "importer"}),
+        )
+    ]
+    others = [
+        event(session_id="s2", collector_id="c", incarnation="i", seq=seq, time_source="importer")
+        for seq in (0, 9)
+    ]
+    lake = publish(tmp_path / "lake", *mine, *others)
+    with connect(lake) as connection:
+        stands = standing(connection, Selection(session_id="s1"), None)
+        whole = standing(connection, None, None)
+    assert (stands.missing, stands.times_made_up, stands.is_whole) == (2, 3, False)
+    assert [(gap["collector_id"], gap["first_seq"], gap["last_seq"]) for gap in stands.gaps] == [
+        ("a", 1, 2)
+    ]
+    assert (whole.missing, whole.times_made_up) == (10, 5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +20,12 @@ from locard.query.lake import reading
 from locard.query.selection import Selection
 from locard.schema import LakePlace, rfc3339
 
-_ABSENT: Final = """
-    SELECT absent, count(*) FROM events WHERE {condition} GROUP BY absent
+_COUNTS: Final = """
+    SELECT collector_id, incarnation, absent, time_source = 'importer' AS is_made_up,
+           count(*), min(seq), max(seq)
+    FROM events WHERE {condition} GROUP BY ALL
 """
+"""All in one, since what an answer is about can take a scan of the lake to find."""
 _DUPLICATES: Final = """
     SELECT count(*) FROM (
         SELECT event_id FROM lake_rows SEMI JOIN (
@@ -33,16 +36,11 @@ _DUPLICATES: Final = """
         HAVING count(DISTINCT (session_id, workflow_id, principal, kind, arguments, result)) > 1
     )
 """
-_SOURCES: Final = """
-    SELECT collector_id, incarnation, min(seq), max(seq) FROM events
-    WHERE {condition} AND seq IS NOT NULL GROUP BY ALL
-"""
 _GAPS: Final = """
     SELECT collector_id, incarnation, first_seq, last_seq, count, what, drop_reason FROM gaps
     WHERE what <> 'unaccounted' AND collector_id IN (SELECT unnest($1::VARCHAR[]))
     ORDER BY ALL
 """
-_MADE_UP: Final = "SELECT count(*) FROM events WHERE {condition} AND time_source = 'importer'"
 
 
 @dataclass(frozen=True)
@@ -142,14 +140,10 @@ def standing(
     """
     condition, values = selection.condition() if selection else ("true", [])
     with reading():
-        absent = _absences(connection.execute(_ABSENT.format(condition=condition), values))
-        sources = connection.execute(_SOURCES.format(condition=condition), values).fetchall()
-        gaps = _gaps(connection, sources, is_all=selection is None)
+        counted = connection.execute(_COUNTS.format(condition=condition), values).fetchall()
+        gaps = _gaps(connection, _spans(counted), is_all=selection is None)
         (differing,) = connection.execute(
             _DUPLICATES.format(condition=condition), values
-        ).fetchone() or (0,)
-        (made_up,) = connection.execute(
-            _MADE_UP.format(condition=condition), values
         ).fetchone() or (0,)
         (is_part,) = connection.execute("SELECT getvariable('lake_is_part')").fetchone() or (False,)
     count: Counter[str] = Counter()
@@ -160,8 +154,8 @@ def standing(
         doubled=count["doubled"],
         dropped=count["dropped"],
         differing=differing,
-        absent=absent,
-        times_made_up=made_up,
+        absent=_absences(counted),
+        times_made_up=sum(events for *_, is_made_up, events, _, _ in counted if is_made_up),
         unsealed=unsealed(lake) if isinstance(lake, Path) else None,
         gaps=tuple(gaps),
         is_part=bool(is_part),
@@ -174,9 +168,19 @@ def seal_state(lake: LakePlace | None) -> Standing:
     return Standing(unsealed=told, is_counted=False)
 
 
-def _absences(rows: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def _spans(counted: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return the first and the last number of each source that is among the counts."""
+    spans: dict[tuple[str, str], tuple[int, int]] = {}
+    for collector, incarnation, _, _, _, first, last in counted:
+        if first is not None:
+            begin, end = spans.get((collector, incarnation), (first, last))
+            spans[collector, incarnation] = (min(begin, first), max(end, last))
+    return spans
+
+
+def _absences(counted: Sequence[tuple[Any, ...]]) -> dict[str, int]:
     count: Counter[str] = Counter()
-    for text, events in rows.fetchall():
+    for _, _, text, _, events, _, _ in counted:
         try:
             told = json.loads(text) if text else {}
         except ValueError:  # the lake was damaged
@@ -187,13 +191,15 @@ def _absences(rows: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _gaps(
-    connection: duckdb.DuckDBPyConnection, sources: list[tuple[Any, ...]], *, is_all: bool
+    connection: duckdb.DuckDBPyConnection,
+    spans: Mapping[tuple[str, str], tuple[int, int]],
+    *,
+    is_all: bool,
 ) -> list[dict[str, Any]]:
     """Return the gaps of these sources; of a part of the lake those that touch its numbers."""
-    if not sources:
+    if not spans:
         return []
-    spans = {(collector, incarnation): (a, b) for collector, incarnation, a, b in sources}
-    rows = connection.execute(_GAPS, [sorted({source[0] for source in sources})]).fetchall()
+    rows = connection.execute(_GAPS, [sorted({collector for collector, _ in spans})]).fetchall()
     names = ("collector_id", "incarnation", "first_seq", "last_seq", "count", "what", "drop_reason")
     found = []
     for row in rows:
