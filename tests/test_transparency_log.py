@@ -94,6 +94,7 @@ def test_the_tools_of_go_read_the_log(tmp_path):
     """`golang.org/x/mod/sumdb`, as it ships with Go: note, root, tiles, and proofs both ways."""
     log = filled(tmp_path / "log", 5, 400, 70_000)
     module = tmp_path / "reader"
+    assert GO is not None, "Go was promised and is not on the path"
     goroot = subprocess.run([GO, "env", "GOROOT"], capture_output=True, text=True, check=True)
     packages = Path(goroot.stdout.strip()) / "src/cmd/vendor/golang.org/x/mod/sumdb"
     for name in ("note", "tlog"):
