@@ -154,6 +154,7 @@ def _nested(provider: ProviderOnLoopback, part: int) -> str:
         lambda p: p.token(iss="https://elsewhere.example"),
         lambda p: p.token(iss=None),
         lambda p: p.token(sub=None),
+        lambda p: p.token(sub="a" * 256),
         lambda p: p.token(locard_role=None),
         lambda p: p.token(locard_role="root"),
         lambda p: p.token(locard_role="collector"),

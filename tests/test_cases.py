@@ -145,6 +145,14 @@ def test_a_database_in_which_nothing_may_be_made_is_told(postgres):
         open_cases(place.replace("locard@", "guest@")).cases()
 
 
+def test_a_case_can_be_exported_where_there_is_no_lake(tmp_path):
+    """Before anything was recorded or pinned there is a case already."""
+    open_cases(tmp_path / "cases.sqlite").open("c", "a title", "os:noa")
+    options = ["--home", str(tmp_path), "case", "export", "c"]
+    told = CliRunner().invoke(locard, options, env={"LOCARD_ACCESS_TRAIL": "off"})
+    assert (told.exit_code, "a title" in told.stdout) == (0, True)
+
+
 def test_looking_for_cases_makes_no_file(tmp_path):
     """A home may be on a medium that cannot be written."""
     assert open_cases(tmp_path / "cases.sqlite").cases() == []

@@ -167,11 +167,13 @@ def export(settings: Settings, case_id: str, form: str) -> int:
     """Write a case with everything in it to standard output."""
     from locard.query import connect
     from locard.query.cases import export as exports
-    from locard.query.cases.pinned import pinned
+    from locard.query.cases.pinned import NOTHING_PINNED, pinned
 
     found = cases_of(settings).case(case_id)
-    with connect(settings.lake_place) as connection:
-        events, standing = pinned(connection, found, settings.lake_place)
+    events, standing = NOTHING_PINNED
+    if found.sessions:  # a case can be exported where there is no lake
+        with connect(settings.lake_place, workflows=found.workflows) as connection:
+            events, standing = pinned(connection, found, settings.lake_place)
     note_access(
         settings, "export", row_count=len(found.entries) + len(events), case_id=case_id,
         purpose=None, told={}, query=f"case export {case_id} --as {form}",

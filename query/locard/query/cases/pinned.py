@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, TypeAlias
+
 import duckdb
 
 from locard.query.cases.records import Case
@@ -10,10 +12,11 @@ from locard.query.standing import standing
 from locard.query.timeline import TimelineRow, timeline
 from locard.schema import LakePlace
 
+Pinned: TypeAlias = tuple[dict[str, TimelineRow], str]
+NOTHING_PINNED: Final[Pinned] = ({}, "nothing is pinned")
 
-def pinned(
-    connection: duckdb.DuckDBPyConnection, case: Case, lake: LakePlace
-) -> tuple[dict[str, TimelineRow], str]:
+
+def pinned(connection: duckdb.DuckDBPyConnection, case: Case, lake: LakePlace) -> Pinned:
     """Return the pinned events by their ids, and in words how far their sessions are whole.
 
     Args:
@@ -24,7 +27,7 @@ def pinned(
         CannotContinue: the lake cannot be read.
     """
     if not case.sessions:
-        return {}, "nothing is pinned"
+        return NOTHING_PINNED
     rows = [row for name in case.sessions for row in timeline(connection, name)]
     told = "; ".join(
         f"{name}: {standing(connection, Selection(session_id=name), lake).sentence()}"
