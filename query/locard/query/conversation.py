@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 
 import duckdb
 
+from locard.query.event_view import events_of, events_where
 from locard.query.lake import reading
 from locard.schema import CannotContinue
 
@@ -28,14 +29,14 @@ _COLUMNS: Final = (
     "event_id, session_id, kind, lane, caused_by, call_id, messages, history, result, absent"
 )
 _OF_SENDER: Final = f"""
-    SELECT {_COLUMNS} FROM events
-    WHERE session_id = $1 AND workflow_id IS NOT DISTINCT FROM $2
+    SELECT {_COLUMNS} FROM ({events_of("session_id = $1")})
+    WHERE workflow_id IS NOT DISTINCT FROM $2
         AND principal IS NOT DISTINCT FROM $3
     ORDER BY occurred_at, log_topic_id, log_partition, log_offset, event_id
 """  # noqa: S608 - made of the constant above
 _OF_ID: Final = f"""
-    SELECT {_COLUMNS}, workflow_id, principal FROM events
-    WHERE event_id = $1 AND ($2 IS NULL OR session_id = $2)
+    SELECT {_COLUMNS}, workflow_id, principal FROM ({events_where("event_id = $1")})
+    WHERE ($2 IS NULL OR session_id = $2)
         AND ($3 IS NULL OR workflow_id = $3) AND ($4 IS NULL OR principal = $4)
     LIMIT 2
 """  # noqa: S608 - made of the constant above

@@ -18,6 +18,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from locard.query.event_view import PLACED, PLACES
 from locard.query.macros import MACROS
 from locard.query.refusals import FILE_TROUBLE
 from locard.query.views import VIEWS
@@ -107,11 +108,13 @@ def reading() -> Iterator[None]:
 def _define(
     connection: duckdb.DuckDBPyConnection, files: list[str], workflows: frozenset[str] | None
 ) -> None:
-    """Define `lake_rows` over the files and the views over that."""
+    """Define the rows of the lake over its files, and the views over those."""
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET parquet_metadata_cache = true")
     connection.execute("SET VARIABLE lake_files = $1", [files])
     if not files:
-        _empty_rows(connection).create("lake_rows")
+        rows = _empty_rows(connection)
+        rows.project("*, 0::UBIGINT AS file_number, 0::BIGINT AS row_in_file").create(PLACED)
         _define_views(connection, is_part=workflows is not None)
         return
     found = connection.read_parquet(
@@ -125,13 +128,16 @@ def _define(
         rows = rows.filter(f"workflow_id IN ({names})" if names else "false")
     # To define a view DuckDB reads the heads of all files again; over an empty table it need not.
     columns = zip(map(_identifier, rows.columns), rows.types, strict=True)
-    connection.execute(f"CREATE TABLE lake_rows ({', '.join(f'{n} {t}' for n, t in columns)})")
+    connection.execute(f"CREATE TABLE {PLACED} ({', '.join(f'{n} {t}' for n, t in columns)})")
     _define_views(connection, is_part=workflows is not None)
-    connection.execute("DROP TABLE lake_rows")
-    rows.create_view("lake_rows")
+    connection.execute(f"DROP TABLE {PLACED}")
+    rows.create_view(PLACED)
 
 
 def _define_views(connection: duckdb.DuckDBPyConnection, *, is_part: bool) -> None:
+    connection.execute(
+        f"CREATE VIEW lake_rows AS SELECT * EXCLUDE ({', '.join(PLACES)}) FROM {PLACED}"  # noqa: S608
+    )
     for view in VIEWS:
         # A collector's numbers go over all its workflows: of a part of them nobody can tell.
         is_unknown = is_part and view.name in ("gaps", "streams")
@@ -163,7 +169,8 @@ def _with_known_columns(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelatio
     if missing:
         types = _types()
         added += [f"CAST(NULL AS {types[name]}) AS {name}" for name in sorted(missing)]
-    return rows.project(", ".join(["*", *added]))
+    places = ["file_index AS file_number", "file_row_number AS row_in_file"]
+    return rows.project(", ".join(["*", *added, *places]))
 
 
 def known_columns() -> set[str]:

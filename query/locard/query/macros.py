@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from locard.query.event_view import events_of
+from locard.query.text_view import TEXT_COLUMNS, texts_of
+
 
 @dataclass(frozen=True)
 class Macro:
@@ -31,18 +34,27 @@ class Macro:
         return f"{self.name}({', '.join(self.parameters)})"
 
 
+# Taking structures apart costs most: so events are left out first in whose columns the words cannot
+# be. What JSON may write in another way than it is read, quotes and numbers, could be anywhere.
+_WRITTEN_OTHERWISE: Final = r"""[\x00-\x1f\x7f"\\]|^[-+.0-9eE]+$"""
+_EVENTS_THAT_SAY: Final = f"""
+    FROM events WHERE regexp_matches(words, '{_WRITTEN_OTHERWISE}')
+        OR {" OR ".join(f"contains({name}, words)" for name in TEXT_COLUMNS)}
+"""
+
 MACROS: Final = (
     Macro(
         "session_events",
         ("session",),
         "The events of one session, by the source's clock.",
-        "SELECT * FROM events WHERE session_id = session ORDER BY occurred_at, event_id",
+        f"FROM ({events_of('session_id = session')}) ORDER BY occurred_at, event_id",
     ),
     Macro(
         "mentions",
         ("words",),
         "Every piece of text that has these words, or this token, in it.",
-        "SELECT * FROM texts WHERE contains(text, words) ORDER BY occurred_at, event_id, field",
+        f"""FROM ({texts_of(_EVENTS_THAT_SAY)}) WHERE contains(text, words)
+        ORDER BY occurred_at, event_id, field""",
     ),
     Macro(
         "calls_of",

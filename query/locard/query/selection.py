@@ -1,7 +1,8 @@
 """Which events a question is about: a session, a trace, a person, a value, or any combination.
 
-What is selected is one condition on the view `events`. The columns by which files are sorted and
-pruned come first in it, so that DuckDB reads few of them.
+What is selected is one condition on rows of the lake. Files are sorted by session: so where one is
+not given, `select` first looks, in the columns of the condition alone, which sessions it is about.
+Where they are few it reads those; where they are many, what was found and its copies.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
+import duckdb
+
+from locard.query.event_view import PLACED, events_of, events_where
 from locard.schema import EVENT_TYPE_OF_KIND, CannotContinue, EventCore, content_fields
 
 _BODIES: Final = [event_type.body_type() for event_type in EVENT_TYPE_OF_KIND.values()]
 CONTENT: Final = sorted({*content_fields(EventCore), *chain(*map(content_fields, _BODIES))})
 """The columns that hold what was said."""
+
+_FEW_SESSIONS: Final = 16  # so many are read whole sooner than copies are looked for in all files
 
 _CONDITIONS: Final = {
     "session_id": "session_id = {0}",
@@ -59,7 +65,7 @@ class Selection:
     workflows: frozenset[str] | None = None
 
     def condition(self) -> tuple[str, list[Any]]:
-        """Return the condition on `events`, and what its parameters `$1`, … stand for.
+        """Return the condition on rows of the lake, and what its parameters `$1`, … stand for.
 
         Raises:
             CannotContinue: nothing is selected, and that would be the whole lake.
@@ -79,3 +85,33 @@ class Selection:
             values.append(sorted(self.workflows))
             parts.append(f"list_contains(${len(values)}::VARCHAR[], workflow_id)")
         return " AND ".join(parts), values
+
+
+def select(
+    connection: duckdb.DuckDBPyConnection, selection: Selection | None
+) -> tuple[str, list[Any]]:
+    """Return a statement for the selected rows of `events`, and the values of its parameters.
+
+    Args:
+        selection: `None` for the whole lake.
+
+    Raises:
+        CannotContinue: nothing is selected.
+        duckdb.Error: the lake cannot be read.
+    """
+    if selection is None:
+        return "FROM events", []
+    condition, values = selection.condition()
+    if selection.session_id is not None:
+        own = _CONDITIONS["session_id"].format("$1")  # the first of a selection's fields
+        return f"SELECT * FROM ({events_of(own)}) WHERE {condition}", values  # noqa: S608
+    sessions = connection.execute(
+        f"SELECT DISTINCT session_id FROM {PLACED} WHERE {condition} LIMIT {_FEW_SESSIONS + 1}",  # noqa: S608
+        values,
+    ).fetchall()
+    names = [name for (name,) in sessions if name is not None]
+    if len(names) < len(sessions) or not 0 < len(names) <= _FEW_SESSIONS:
+        return events_where(condition), values
+    listed = ", ".join(f"${len(values) + n}" for n in range(1, len(names) + 1))
+    few = events_of(f"session_id IN ({listed})")
+    return f"SELECT * FROM ({few}) WHERE {condition}", [*values, *names]  # noqa: S608

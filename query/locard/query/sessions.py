@@ -83,13 +83,13 @@ def find_session(connection: duckdb.DuckDBPyConnection, given: str) -> str:
     """
     with reading():
         exact = connection.execute(
-            "SELECT session_id FROM events WHERE session_id = $1 LIMIT 1", [given]
+            "SELECT session_id FROM lake_rows WHERE session_id = $1 LIMIT 1", [given]
         ).fetchone()
         if exact:
             return given
         beginning, _, end = given.partition(_CUT)
         found = connection.execute(
-            "SELECT DISTINCT session_id FROM events WHERE starts_with(session_id, $1)"
+            "SELECT DISTINCT session_id FROM lake_rows WHERE starts_with(session_id, $1)"
             " AND ends_with(session_id, $2) AND length(session_id) >= $3 ORDER BY ALL LIMIT 2",
             [beginning, end, len(beginning) + len(end)],
         ).fetchall()

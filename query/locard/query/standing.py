@@ -17,13 +17,13 @@ import duckdb
 
 from locard.evidence.unsealed import Unsealed, unsealed
 from locard.query.lake import reading
-from locard.query.selection import Selection
+from locard.query.selection import Selection, select
 from locard.schema import LakePlace, rfc3339
 
 _COUNTS: Final = """
     SELECT collector_id, incarnation, absent, time_source = 'importer' AS is_made_up,
            count(*), min(seq), max(seq)
-    FROM events WHERE {condition} GROUP BY ALL
+    FROM ({selected}) GROUP BY ALL
 """
 """All in one, since what an answer is about can take a scan of the lake to find."""
 _DUPLICATES: Final = """
@@ -140,7 +140,8 @@ def standing(
     """
     condition, values = selection.condition() if selection else ("true", [])
     with reading():
-        counted = connection.execute(_COUNTS.format(condition=condition), values).fetchall()
+        selected, names = select(connection, selection)
+        counted = connection.execute(_COUNTS.format(selected=selected), names).fetchall()
         gaps = _gaps(connection, _spans(counted), is_all=selection is None)
         (differing,) = connection.execute(
             _DUPLICATES.format(condition=condition), values

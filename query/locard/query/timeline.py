@@ -17,7 +17,7 @@ import duckdb
 from locard.query.clocks import Clock, clocks, corrected, source_of
 from locard.query.lake import reading
 from locard.query.order import in_causal_order
-from locard.query.selection import Selection
+from locard.query.selection import Selection, select
 from locard.query.sightings import merged
 from locard.query.telling import tell
 from locard.schema import CannotContinue
@@ -97,12 +97,8 @@ def timeline(
         CannotContinue: the lake cannot be read, or nothing is selected.
     """
     selection = Selection(session_id=selected) if isinstance(selected, str) else selected
-    condition, values = selection.condition()
     with reading():
-        cursor = connection.execute(
-            f"SELECT * FROM events WHERE {condition}",  # noqa: S608 - made of constants
-            values,
-        )
+        cursor = connection.execute(*select(connection, selection))
         names = [column[0] for column in cursor.description or ()]
         events = [
             dict(zip(names, values, strict=True)) | dict.fromkeys(without)

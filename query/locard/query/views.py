@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from locard.query.event_view import EVENTS, IS_CORE_ALONE
 from locard.query.gap_view import GAPS, STREAMS
 from locard.query.text_view import TEXTS
 from locard.query.tool_call_view import TOOL_CALLS
@@ -18,68 +19,6 @@ from locard.query.view import View
 from locard.schema import TOKEN_PATTERN
 
 __all__ = ["VIEWS", "View"]
-
-_COLUMNS: Final = {
-    "kind": (
-        "`prompt`, `model_output`, `tool_call`, `tool_result`, `content`, `decision`, "
-        "`lifecycle`, `accounting`, `access`, `custody`, or one of a newer version"
-    ),
-    "event_id": "made once at the source, or derived from the source's own record",
-    "occurred_at": "by the source's clock, unless `time_source` says otherwise",
-    "observed_at": "when the first Locard process had it",
-    "ingested_at": "when the consumer took it from the log",
-    "time_source": "`source`; `observed`; `importer`: made up, it only gives the order",
-    "collector_id": "who numbered the event: `incarnation` is one run of it, `seq` counts from 0",
-    "lane": "`recorder`, `otlp_trace`, `otlp_log` or `import`",
-    "principal": "the credential that sent it; believed only where `principal_verified`",
-    "on_behalf_of": "the person served",
-    "call_id": "one tool call: its sightings, its result, decisions about it",
-    "caused_by": "ids of events",
-    "absent": (
-        "content that is `not_captured`, `redacted_upstream`, `quarantined`, `erased` or "
-        "`expired`, by its column"
-    ),
-    "extensions": "what the source sent and this version has no column for",
-    "messages": "messages of parts, each with its own `trust`",
-    "history": "which earlier messages of the session preceded these: each is stored once",
-    "sighting": "`requested` by the model, `executed`, or seen at the `client` or the `server`",
-    "effect": "`read`, `write`, `send`, `execute` or `delete`",
-    "outcome": "`ok`, `error`, `denied`, `timeout` or `unknown`",
-    "trust": "`system`, `operator`, `user`, `tool`, `external` or `unknown`",
-    "decided_by": "`policy`, `human`, `guardrail` or `model`",
-    "verdict": "`allow`, `deny`, `modify`, `ask` or `unknown`",
-    "redaction": "by which rules it was redacted, and what was found in which column",
-    "evidence": "what proves its content: salts of values that are here, commitments to others",
-    "log_offset": "where in `log_partition` of the log `log_topic_id` it stood",
-    "ingest_date": "the day under which its file lies",
-}
-
-# What redaction failed on is in quarantine, and its core alone in the lake; replayed from there it
-# comes once more, with its content. The record of redaction tells, since no sender can write it.
-_IS_CORE_ALONE: Final = 'contains(redaction, \'"policy":"no-content/1"\')'
-
-# Session, workflow, sender and event id together name an event: so a filter on the session reaches
-# the files, and an event that was copied into another session, or sent by somebody else, hides
-# nothing. In the files a field at its default is NULL; who asks for what is not verified must not
-# find nothing.
-_EVENTS: Final = View(
-    "events",
-    "One event, with every column of the lake; duplicates by event id left out.",
-    f"""
-    SELECT * REPLACE (
-        coalesce(time_source, 'source') AS time_source,
-        coalesce(principal_verified, false) AS principal_verified,
-        CASE kind WHEN 'tool_result' THEN coalesce(trust, 'tool')
-            WHEN 'content' THEN coalesce(trust, 'unknown') ELSE trust END AS trust
-    )
-    FROM lake_rows
-    QUALIFY row_number() OVER (
-        PARTITION BY session_id, workflow_id, principal, event_id
-        ORDER BY {_IS_CORE_ALONE}, ingested_at, log_topic_id, log_partition, log_offset
-    ) = 1
-    """,  # noqa: S608 - made of the constant above
-    _COLUMNS,
-)
 
 # What an event says. Where and when it arrived, and what redaction did, may differ between copies.
 _SAID_IN_CORE: Final = """
@@ -98,7 +37,7 @@ _DUPLICATES: Final = View(
     f"""
     SELECT event_id, min(session_id) AS session_id, count(*) AS copies,
         count(DISTINCT (session_id, workflow_id, principal, {_SAID_IN_CORE})) > 1
-            OR count(DISTINCT ({_SAID_IN_CONTENT})) FILTER (NOT {_IS_CORE_ALONE}) > 1 AS differ
+            OR count(DISTINCT ({_SAID_IN_CONTENT})) FILTER (NOT {IS_CORE_ALONE}) > 1 AS differ
     FROM lake_rows SEMI JOIN (
         SELECT event_id FROM lake_rows GROUP BY event_id HAVING count(*) > 1
     ) USING (event_id)
@@ -207,7 +146,7 @@ _PSEUDONYMS: Final = View(
 )
 
 VIEWS: Final = (
-    _EVENTS,
+    EVENTS,
     _PROMPTS,
     _MODEL_OUTPUTS,
     TOOL_CALLS,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from locard.query.event_view import events_where
 from locard.query.lake import reading
 from locard.query.provenance.assessment import Judged, Session
 from locard.query.provenance.deeds import Deed
@@ -20,12 +21,14 @@ from locard.query.values import plain
 from locard.schema import CannotContinue
 
 EXPLANATION_VERSION: Final = "1.0"
-_FIND: Final = """
-    SELECT event_id, session_id, kind FROM events
-    WHERE (event_id = $1 OR (length($1) >= 8 AND starts_with(event_id, lower($1))))
+_MEANT: Final = """
+    (event_id = $1 OR (length($1) >= 8 AND starts_with(event_id, lower($1))))
         AND ($2 IS NULL OR session_id = $2)
-    ORDER BY event_id <> $1, event_id, session_id LIMIT 2
 """
+_FIND: Final = f"""
+    SELECT event_id, session_id, kind FROM ({events_where(_MEANT)})
+    ORDER BY event_id <> $1, event_id, session_id LIMIT 2
+"""  # noqa: S608 - made of the constant above
 _MOST_CAUSES: Final = 1_000
 
 

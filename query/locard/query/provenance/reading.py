@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
+from locard.query.event_view import events_of
 from locard.query.lake import reading
 from locard.query.provenance.assessment import Session
 
@@ -36,10 +37,11 @@ def read_sessions(
     ordered = sorted(session_ids)
     for first in range(0, len(ordered), _AT_ONCE):
         some = ordered[first : first + _AT_ONCE]
+        listed = ", ".join(f"${n}" for n in range(1, len(some) + 1))
         with reading():
             cursor = connection.execute(
-                f"SELECT {_COLUMNS} FROM events WHERE session_id IN "  # noqa: S608
-                f"({', '.join(f'${n}' for n in range(1, len(some) + 1))}) ORDER BY session_id",
+                f"SELECT {_COLUMNS} FROM ({events_of(f'session_id IN ({listed})')}) "  # noqa: S608
+                "ORDER BY session_id",
                 some,
             )
             names = [column[0] for column in cursor.description or ()]
