@@ -48,11 +48,9 @@ def fill(connection, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     made = [dict(zip(COLUMNS, (*row, n, n % 3, n), strict=True)) for n, row in enumerate(rows)]
     connection.execute("DELETE FROM placed_rows")
     for row in made:
-        connection.execute(
-            f"INSERT INTO placed_rows ({', '.join(row)}) "
-            f"VALUES ({', '.join(f'${n}' for n in range(1, len(row) + 1))})",  # noqa: S608
-            list(row.values()),
-        )
+        names, numbers = ", ".join(row), ", ".join(f"${n}" for n in range(1, len(row) + 1))
+        sql = f"INSERT INTO placed_rows ({names}) VALUES ({numbers})"  # noqa: S608
+        connection.execute(sql, list(row.values()))
     return made
 
 

@@ -199,14 +199,43 @@ def _empty_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelatio
     return connection.from_arrow(columns.empty_table())
 
 
+def newest_version(lake: LakePlace, version: int | None = None) -> int:
+    """Return the version of the lake that there is now, or the given one if there is one.
+
+    Raises:
+        CannotContinue: there is no lake, no such version, or it cannot be read.
+    """
+    with _opening(lake):
+        return _checked(lake, version)[1]
+
+
 def _live_files(lake: LakePlace, version: int | None) -> tuple[int, list[str]]:
-    try:
-        if isinstance(lake, BucketPlace):
-            table = DeltaTable(lake.uri, version=version, storage_options=lake.delta_options)
-        else:
-            table = DeltaTable(lake, version=version)
+    with _opening(lake):
+        table, wanted = _checked(lake, version)
+        if wanted != table.version():
+            table.load_as_version(wanted)
         check_lake_format(table.metadata().configuration, str(lake))
-        return table.version(), sorted(map(unquote, table.file_uris()))
+        return wanted, sorted(map(unquote, table.file_uris()))
+
+
+def _checked(lake: LakePlace, version: int | None) -> tuple[DeltaTable, int]:
+    """Return the table at its newest version, and the wanted version, which there is.
+
+    A version that there is not yet is refused here: looking for it takes as long as it is far away.
+    """
+    if isinstance(lake, BucketPlace):
+        table = DeltaTable(lake.uri, storage_options=lake.delta_options)
+    else:
+        table = DeltaTable(lake)
+    if version is not None and not 0 <= version <= table.version():
+        raise CannotContinue("the lake has no such version; ask for the newest")
+    return table, table.version() if version is None else version
+
+
+@contextmanager
+def _opening(lake: LakePlace) -> Iterator[None]:
+    try:
+        yield
     except TableNotFoundError as error:
         raise CannotContinue(
             f"there is no lake at {lake}; import or record something first, or name another "

@@ -45,6 +45,11 @@ def lines(first: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Respon
     return StreamingResponse(told(), 200, HEADERS, media_type=NDJSON)
 
 
+def shown(request: Request, rest: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Response:
+    """Return rows, and all that is no row, as the caller wants them."""
+    return lines(rest, rows) if wants_lines(request) else answer({**rest, "rows": rows})
+
+
 def objects(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
     """Return rows of DuckDB as JSON has them."""
     names = distinct(columns)

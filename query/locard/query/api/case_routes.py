@@ -13,18 +13,17 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import HTTPException, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from locard.query.api.answers import HEADERS, answer, objects
+from locard.query.api import questions
+from locard.query.api.answers import HEADERS, answer, objects, shown
 from locard.query.api.callers import Caller
 from locard.query.api.failures import not_found, understood
 from locard.query.api.models import Following, NewCase, NewEntry
 from locard.query.api.trail import Noting
-from locard.query.api.turns import Lake, Turns
+from locard.query.api.turns import Turns
 from locard.query.cases import Case, Cases, Entry
 from locard.query.cases import export as exports
-from locard.query.cases.pinned import pinned
-from locard.query.provenance.explanation import find_event
-from locard.query.runbooks import follow, runbook
-from locard.schema import CannotContinue, LocardError, utc_now
+from locard.query.runbooks import runbook
+from locard.schema import LocardError, utc_now
 
 CaseId = Annotated[str, Path(min_length=1, max_length=100)]
 Form = Literal["markdown", "html", "jsonl"]
@@ -50,7 +49,8 @@ class CaseRoutes:
         def told() -> Response:
             with _database():
                 found = [one for one in self._cases.cases() if _may_see(request, one)]
-            return self._noting.answer(request, {}, [_summary(one) for one in found])
+            self._noting.note(request, len(found))
+            return shown(request, {}, [_summary(one) for one in found])
 
         return await run_in_threadpool(told)
 
@@ -76,7 +76,8 @@ class CaseRoutes:
 
         def told() -> Response:
             case = self._case(request, case_id)
-            return self._noting.answer(request, _summary(case), _entries(case.entries))
+            self._noting.note(request, len(case.entries))
+            return shown(request, _summary(case), _entries(case.entries))
 
         return await run_in_threadpool(told)
 
@@ -99,25 +100,22 @@ class CaseRoutes:
                 )
             return answer({"rows": _entries((entry,))}, 201)
 
-        if given.event_id is None:
-            return await run_in_threadpool(add, None, None)
-        event_id = given.event_id
-
-        def about_an_event(lake: Lake) -> Response:
-            try:
-                found = find_event(lake.connection, event_id)
-            except CannotContinue as error:
-                raise HTTPException(422, str(error)) from None
-            return add(*found)
-
-        return await self._turns.ask(request, about_an_event, case.workflows)
+        found: tuple[str | None, str | None] = (None, None)
+        if given.event_id is not None:
+            found = await self._turns.ask(
+                request, questions.find_event, case.workflows, event_id=given.event_id
+            )
+        return await run_in_threadpool(add, *found)
 
     async def export(self, request: Request, case_id: CaseId, form: Form = "markdown") -> Response:
         """Write a case with everything in it, comments and pinned events included."""
         case = await run_in_threadpool(self._case, request, case_id)
 
-        def written(lake: Lake) -> Response:
-            events, standing = pinned(lake.connection, case, lake.place)
+        events, standing = await self._turns.ask(
+            request, questions.pinned, case.workflows, case=case
+        )
+
+        def written() -> Response:
             write, media_type = _FORMS[form]
             text = write(case, events, standing)
             self._noting.note(request, len(case.entries) + len(events))
@@ -125,32 +123,33 @@ class CaseRoutes:
             headers = {**HEADERS, "Content-Disposition": name}  # no browser shows it from here
             return Response(text, 200, headers, media_type=media_type)
 
-        return await self._turns.ask(request, written, case.workflows)
+        return await run_in_threadpool(written)
 
     async def follow(
         self, request: Request, name: Annotated[str, Path(max_length=50)], given: Following
     ) -> Response:
         """Take the steps of a runbook about a session, and fill in a case with what they gave."""
         with not_found():
-            book = runbook(name)
+            runbook(name)
         caller: Caller = request.state.caller
         case_id, scope = given.case_id, caller.workflows
         if case_id is not None:
             scope = (await run_in_threadpool(self._case, request, case_id)).workflows
+        told = await self._turns.ask(
+            request, questions.follow, scope, name=name, session=given.session, now=utc_now()
+        )
 
-        def taken(lake: Lake) -> Response:
-            with not_found():
-                done = list(follow(lake.connection, book, given.session, utc_now(), lake.place))
-            told = [one.data() for one in done]
+        def kept() -> Response:
             self._noting.note(request, len(told))
-            for one, data in zip(done, told, strict=True):
+            for row in told:
                 if case_id is not None:
+                    data = {key: value for key, value in row.items() if key != "why"}
+                    name = data["question"]
                     with _database(), understood():
-                        self._cases.add(case_id, caller.name, "run", text=one.step.name, data=data)
-            rows = [{"why": one.step.why, **data} for one, data in zip(done, told, strict=True)]
-            return answer({"rows": rows})
+                        self._cases.add(case_id, caller.name, "run", text=name, data=data)
+            return answer({"rows": told})
 
-        return await self._turns.ask(request, taken, scope)
+        return await run_in_threadpool(kept)
 
     def _case(self, request: Request, case_id: str) -> Case:
         with _database():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 
-from locard.query.api.answers import answer, lines, wants_lines
 from locard.schema import LocardError
 
 log = logging.getLogger(__name__)
@@ -70,16 +69,3 @@ class Noting:
         except LocardError as error:
             log.warning("an answer was not given: %s", error)
             raise HTTPException(503, str(error)) from None
-
-    def answer(
-        self,
-        request: Request,
-        rest: Mapping[str, Any],
-        rows: Sequence[Mapping[str, Any]],
-        statement: str | None = None,
-    ) -> Response:
-        """Record that these rows are about to be read, and return them as the caller wants them."""
-        self.note(request, len(rows), statement)
-        if wants_lines(request):
-            return lines(rest, rows)
-        return answer({**rest, "rows": rows})

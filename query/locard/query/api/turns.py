@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
+import weakref
 from dataclasses import dataclass
-from threading import Lock
-from typing import Final, TypeAlias
+from typing import Any, Final
 
-import duckdb
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
-from locard.query.lake import confine, connect
-from locard.query.patience import patience
-from locard.schema import LakePlace, LocardError
+from locard.query.api.questions import Question
+from locard.query.api.workers import TOO_MUCH, Job, Room, Worker, WorkerDied
+from locard.schema import LakePlace
 
-log = logging.getLogger(__name__)
-
-_LOOK_SECONDS: Final = 0.2  # how often it is seen whether the caller still waits
+_LATE: Final = "it took too long and was stopped; ask for less, or a shorter time"
 
 
 @dataclass(frozen=True)
@@ -30,116 +25,93 @@ class Limits:
         seconds: until it is stopped.
         at_once: questions; each may use all cores and much memory.
         memory: of DuckDB for one question, as DuckDB writes it.
+        process_bytes: of memory for one question, DuckDB and what is made of its rows.
         rows: of one page at most.
+        bytes: of the rows that one statement may give.
     """
 
     seconds: float = 60.0
     at_once: int = 4
     memory: str = "2GB"
+    process_bytes: int = 4 << 30
     rows: int = 10_000
-
-
-class Running:
-    """One question under way, which another thread may stop."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self.is_stopped = False
-
-    def on(self, connection: duckdb.DuckDBPyConnection | None) -> None:
-        """Say on which connection it runs, or that it has ended."""
-        with self._lock:
-            self._connection = connection
-            if self.is_stopped and connection is not None:
-                connection.interrupt()
-
-    def stop(self) -> None:
-        """End it."""
-        with self._lock:
-            self.is_stopped = True
-            if self._connection is not None:
-                self._connection.interrupt()
-
-
-@dataclass(frozen=True)
-class Lake:
-    """The lake as one question sees it.
-
-    Args:
-        version: of its table.
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    place: LakePlace
-    version: int
-
-
-Question: TypeAlias = Callable[[Lake], Response]
+    bytes: int = 32 << 20
 
 
 class Turns:
-    """Lets questions run one beside the other, each on a connection of its own."""
+    """Lets questions run one beside the other, each in a process of its own."""
 
     def __init__(self, lake: LakePlace, limits: Limits) -> None:
+        self.limits = limits
         self._lake = lake
-        self._limits = limits
+        self._room = Room(limits.memory, limits.process_bytes)
         self._turns = asyncio.Semaphore(limits.at_once)
+        self._idle: list[Worker] = []
+        weakref.finalize(self, _close_all, self._idle)
 
     async def ask(
         self,
         request: Request,
-        question: Question,
+        question: Question[..., Any],
         workflows: frozenset[str] | None,
         version: int | None = None,
-    ) -> Response:
+        page: tuple[int, int | None] | None = None,
+        **given: Any,
+    ) -> Any:
         """Return the answer to a question.
 
+        Args:
+            page: from which row on, and how many; `None` is all.
+            given: what the question takes.
+
         Raises:
-            HTTPException: 503, the lake cannot be read; 504, it took too long.
+            HTTPException: 503, the lake cannot be read; 504, it took too long; or what the
+                question itself raises.
         """
+        job = Job(question, given, workflows, version, page)
         async with self._turns:
-            running = Running()
-            work = asyncio.ensure_future(
-                run_in_threadpool(self._answered, question, workflows, version, running)
-            )
-            ends = asyncio.get_running_loop().time() + self._limits.seconds
-            while not (await asyncio.wait({work}, timeout=_LOOK_SECONDS))[0]:
-                late = asyncio.get_running_loop().time() > ends
-                if late or await request.is_disconnected():
-                    running.stop()
-            return work.result()
+            worker = await self._worker()
+            work = asyncio.ensure_future(run_in_threadpool(worker.ask, job))
+            left = asyncio.ensure_future(_left(request))
+            try:
+                await asyncio.wait(
+                    {work, left}, timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                left.cancel()
+                if work.done() and not isinstance(work.exception(), WorkerDied):
+                    self._idle.append(worker)
+                else:
+                    worker.kill()
+            if not work.done():
+                work.add_done_callback(_forgotten)
+                raise HTTPException(504, _LATE)
+            try:
+                return work.result()
+            except WorkerDied:
+                raise HTTPException(422, TOO_MUCH) from None
 
-    def _answered(
-        self,
-        question: Question,
-        workflows: frozenset[str] | None,
-        version: int | None,
-        running: Running,
-    ) -> Response:
-        try:
-            with connect(self._lake, workflows=workflows, version=version) as connection:
-                running.on(connection)
-                connection.execute("SET memory_limit = $1", [self._limits.memory])
-                found = connection.execute("SELECT getvariable('lake_version')").fetchone()
-                confine(connection)
-                try:
-                    lake = Lake(connection, self._lake, int(found[0]) if found else 0)
-                    with patience(lambda: running.is_stopped):
-                        return question(lake)
-                finally:
-                    running.on(None)
-        except LocardError as error:
-            if running.is_stopped:
-                raise _late() from None
-            log.warning("a question was not answered: %s", error)
-            raise HTTPException(503, str(error)) from None
-        except duckdb.Error as error:  # its text may quote what was read
-            if running.is_stopped:
-                raise _late() from None
-            log.warning("a question was not answered: %s", type(error).__name__)
-            raise HTTPException(503, "the lake could not be read; ask again") from None
+    async def _worker(self) -> Worker:
+        """Return a process that is free: one that answered before, or a new one."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive:
+                return worker
+        return await run_in_threadpool(Worker, self._lake, self._room)
 
 
-def _late() -> HTTPException:
-    return HTTPException(504, "it took too long and was stopped; ask for less, or a shorter time")
+def _forgotten(work: asyncio.Future[Any]) -> None:
+    """Take notice of how a question ended for which nobody waits."""
+    if not work.cancelled():
+        work.exception()
+
+
+async def _left(request: Request) -> None:
+    """Return when the caller has gone away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _close_all(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.close()

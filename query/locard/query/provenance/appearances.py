@@ -14,7 +14,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
-from locard.query.patience import go_on
 from locard.query.provenance.passages import Passage, leaves
 from locard.query.provenance.writings import plain, writings
 
@@ -102,7 +101,6 @@ def appearances(value: Value, passages: Iterable[Passage]) -> Iterator[Appearanc
     sought = _sought(value.text)
     runs = _runs(plain(value.text))
     for passage in passages:
-        go_on()
         told = writings(passage.text)
         if any(pattern.search(text) for pattern, words in sought for text in told if words in text):
             yield Appearance(passage, "whole")

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from locard.query.order import in_causal_order
-from locard.query.patience import go_on
 from locard.query.provenance.deeds import Deed, deeds_of
 from locard.query.provenance.directives import directives
 from locard.query.provenance.origins import TAKEN_OVER, Origin, Traced, origins, trace
@@ -82,7 +81,6 @@ class Session:
 
     def judged(self, deed: Deed) -> Judged:
         """Return one action with where it comes from."""
-        go_on()
         before = [passage for passage in self.passages if passage.position < deed.position]
         asked = request(before)
         traced = trace(deed, before)

@@ -1,0 +1,187 @@
+"""Processes that answer questions: what one takes too long, or too much, ends with its process.
+
+A question is SQL or evidence that somebody else wrote, and either can be made to take hours or all
+memory there is, inside of a library that nothing interrupts. So each runs in a process that can be
+killed, under a limit on memory that the system holds, and whoever answers health checks and other
+callers shares nothing with it. A process keeps the lake open between questions, while it is the
+same version of it and the same scope.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import duckdb
+from fastapi import HTTPException
+
+from locard.query.api.questions import Lake, Told
+from locard.query.lake import confine, connect, newest_version
+from locard.schema import LakePlace, LocardError
+
+log = logging.getLogger(__name__)
+
+_PROCESSES: Final = multiprocessing.get_context("forkserver")
+# Where processes are forked from: it reads what they need once, and has no threads.
+_PROCESSES.set_forkserver_preload([__name__])
+TOO_MUCH: Final = "it needs more memory than one question may have; ask for less"
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the process of a question may use.
+
+    Args:
+        memory: of DuckDB, as DuckDB writes it.
+        process_bytes: of the process, DuckDB included.
+    """
+
+    memory: str
+    process_bytes: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A question for a process.
+
+    Args:
+        question: one of `locard.query.api.questions`.
+        workflows: what the caller may see of; `None` is all.
+        version: of the lake; `None` is the newest.
+        page: from which row on, and how many, where the answer has rows; `None` is all.
+    """
+
+    question: Any
+    given: Mapping[str, Any] = field(repr=False)
+    workflows: frozenset[str] | None
+    version: int | None
+    page: tuple[int, int | None] | None = None
+
+
+class WorkerDied(Exception):
+    """The process ended before it answered: it was stopped, or used too much."""
+
+
+class Worker:
+    """A process that answers one question after the other.
+
+    Args:
+        lake: the one it is asked about.
+    """
+
+    def __init__(self, lake: LakePlace, room: Room) -> None:
+        self._pipe, theirs = _PROCESSES.Pipe()
+        self._process = _PROCESSES.Process(
+            target=_answer_all, args=(theirs, lake, room), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def ask(self, job: Job) -> Any:
+        """Return the answer; blocks until there is one.
+
+        Raises:
+            HTTPException: the question was refused, or could not be answered.
+            WorkerDied: the process ended.
+        """
+        try:
+            self._pipe.send(job)
+            kind, *rest = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise WorkerDied from error
+        if kind == "told":
+            return rest[0]
+        status, words = rest
+        raise HTTPException(status, words)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.is_alive()
+
+    def kill(self) -> None:
+        """End it, whatever it does; somebody who waits for its answer is told that it died."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it and wait until it has ended."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+class _Opened:
+    """The lake as it was opened last."""
+
+    def __init__(self, place: LakePlace, room: Room) -> None:
+        self._place = place
+        self._room = room
+        self._lake: Lake | None = None
+        self._workflows: frozenset[str] | None = None
+
+    def lake(self, workflows: frozenset[str] | None, version: int | None) -> Lake:
+        wanted = newest_version(self._place, version)
+        if self._lake is None or (self._lake.version, self._workflows) != (wanted, workflows):
+            self.close()
+            connection = connect(self._place, workflows=workflows, version=wanted)
+            connection.execute("SET memory_limit = $1", [self._room.memory])
+            confine(connection)
+            self._lake, self._workflows = Lake(connection, self._place, wanted), workflows
+        return self._lake
+
+    def close(self) -> None:
+        if self._lake is not None:
+            self._lake.connection.close()
+            self._lake = None
+
+
+def _answer_all(pipe: Connection, place: LakePlace, room: Room) -> None:
+    """Answer questions until nobody is left to ask any; what a process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when it ends
+    _limit_memory(room.process_bytes)
+    opened = _Opened(place, room)
+    while True:
+        try:
+            job: Job = pipe.recv()
+        except EOFError:
+            return
+        answer = _answer(job, opened)
+        if answer[0] != "told":
+            opened.close()  # a connection after an error is not worth a doubt
+        try:
+            pipe.send(answer)
+        except BrokenPipeError:
+            return
+
+
+def _answer(job: Job, opened: _Opened) -> tuple[Any, ...]:
+    try:
+        lake = opened.lake(job.workflows, job.version)
+        told = job.question(lake, **job.given)
+        if isinstance(told, Told):
+            told = told.part(lake, *(job.page or (0, None)))
+    except HTTPException as error:
+        return "refused", error.status_code, error.detail
+    except LocardError as error:
+        log.warning("a question was not answered: %s", error)
+        return "refused", 503, str(error)
+    except (MemoryError, duckdb.OutOfMemoryException):
+        return "refused", 422, TOO_MUCH
+    except duckdb.Error as error:  # its text may quote what was read
+        log.warning("a question was not answered: %s", type(error).__name__)
+        return "refused", 503, "the lake could not be read; ask again"
+    return "told", told
+
+
+def _limit_memory(most_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    # Not its address space: that has what is only reserved, and files that are mapped.
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
