@@ -127,9 +127,11 @@ def _first_copies(condition: str, session: str) -> str:
         FROM (SELECT *, {_NAME} FROM {PLACED} WHERE {condition}) AS one
         JOIN ({doubled}) AS doubled USING ({session}name)
         QUALIFY {_COPY} > 1"""  # noqa: S608 - made of constants
+    # Not ANTI JOIN: through that DuckDB takes no condition to its other side.
     return f"""
-    SELECT * FROM (FROM {PLACED} WHERE {condition}) AS one
-    ANTI JOIN ({later}) AS other USING ({session}{", ".join(PLACES)})"""  # noqa: S608
+    SELECT one.* FROM (FROM {PLACED} WHERE {condition}) AS one
+    LEFT JOIN ({later}) AS other USING ({session}{", ".join(PLACES)})
+    WHERE other.{PLACES[0]} IS NULL"""  # noqa: S608 - made of constants
 
 
 EVENTS: Final = View(

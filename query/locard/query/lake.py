@@ -44,6 +44,10 @@ _PARTITION_OF_FILE: Final = f"{_PARTITION}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
+class NoSuchVersion(CannotContinue):
+    """The lake has no such version: it is negative, or there are not yet so many."""
+
+
 def connect(
     lake: LakePlace, *, workflows: frozenset[str] | None = None, version: int | None = None
 ) -> duckdb.DuckDBPyConnection:
@@ -228,7 +232,7 @@ def _checked(lake: LakePlace, version: int | None) -> tuple[DeltaTable, int]:
     else:
         table = DeltaTable(lake)
     if version is not None and not 0 <= version <= table.version():
-        raise CannotContinue("the lake has no such version; ask for the newest")
+        raise NoSuchVersion("the lake has no such version; ask for the newest")
     return table, table.version() if version is None else version
 
 

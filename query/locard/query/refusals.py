@@ -23,7 +23,6 @@ _ABOUT_THE_STATEMENT: Final = (
     duckdb.CatalogException,
     duckdb.ParserException,
     duckdb.SyntaxException,
-    duckdb.NotImplementedException,
 )
 _POINTER: Final = re.compile(r"\n\nLINE \d+:.*", re.DOTALL)
 _TYPE: Final = re.compile(r"\bto ([A-Z][A-Z0-9_]*(?:\([0-9, ]*\))?)(?= when |$)")
@@ -43,6 +42,7 @@ _WORDS: Final = (
     (duckdb.OutOfMemoryException, _TOO_LARGE),
     (duckdb.PermissionException, "it may read the lake's views and nothing else of this machine"),
     (duckdb.IOException, FILE_TROUBLE),
+    (duckdb.NotImplementedException, "DuckDB cannot do this with such values; convert them first"),
     (duckdb.InterruptException, "it was interrupted"),
 )
 

@@ -3,7 +3,8 @@
 DuckDB can confine a connection to some files, but not to reading them, and a statement that begins
 with SELECT can write (`WITH x AS (COPY …)`). So each statement is taken apart by DuckDB's own
 parser, and what is not known to only read is refused before anything runs. Functions that make
-rows are allowed by name: others read files, run text as SQL, or take a memory address.
+rows are allowed by name: others read files, run text as SQL, or take a memory address. So are those
+that compute a value: others tell of files, settings or other rows than the one they are given.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any, Final
 
 import duckdb
@@ -19,20 +21,22 @@ import duckdb
 from locard.query.inert import one_line
 from locard.query.macros import MACROS
 from locard.query.refusals import errors_told
+from locard.query.views import VIEWS
 from locard.schema import CannotContinue
 
 _ROWS_AT_ONCE: Final = 1000
 _READING_NODES: Final = frozenset(
     {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
 )
+_FUNCTIONS: Final = frozenset(
+    files(__package__).joinpath("functions.txt").read_text(encoding="utf-8").split()
+)
 _TABLE_FUNCTIONS: Final = frozenset(macro.name for macro in MACROS) | frozenset(
     {
         "duckdb_columns",
         "duckdb_functions",
         "duckdb_keywords",
-        "duckdb_tables",
         "duckdb_types",
-        "duckdb_views",
         "generate_series",
         "json_each",
         "json_tree",
@@ -41,10 +45,10 @@ _TABLE_FUNCTIONS: Final = frozenset(macro.name for macro in MACROS) | frozenset(
         "unnest",
     }
 )
+_TABLES: Final = frozenset({"lake_rows", "views", *(view.name for view in VIEWS)})
 _NAME: Final = re.compile(r"\w+")
-_SCHEMAS: Final = frozenset(
-    {"", "main", "memory", "system", "temp", "information_schema", "pg_catalog"}
-)
+_SCHEMAS: Final = frozenset({"", "main", "memory", "system", "information_schema"})
+_OF_INFORMATION_SCHEMA: Final = frozenset({"columns", "tables"})
 _EXPLAIN: Final = re.compile(
     r"explain(?P<analyze>\s+analyze)?(?P<options>\s*\([\w\s,]*\))?(?=[\s(])", re.IGNORECASE
 )
@@ -81,8 +85,8 @@ def run(
 
     Args:
         only_one: more than one statement is refused.
-        only_views: a file of the lake cannot be named, but only views: whoever may see a part of
-            the lake could read the rest from its files.
+        only_views: nothing can be named but the documented views, and no plan is told: whoever
+            may see a part of the lake could read the rest from its files, or count it.
 
     Raises:
         CannotContinue: there is no statement, one does not only read, or it failed.
@@ -115,6 +119,8 @@ def _check(
     match _kind(statement):
         case duckdb.StatementType.SELECT:
             candidates = [statement.query]
+        case duckdb.StatementType.EXPLAIN if only_views:
+            raise CannotContinue("the statement was not run: a plan tells of the whole lake")
         case duckdb.StatementType.EXPLAIN:
             candidates = _explained(statement.query)
         case duckdb.StatementType.MULTI:
@@ -127,7 +133,7 @@ def _check(
     for candidate in candidates:
         tree = _tree(connection, candidate)
         if tree is not None:
-            found = forbidden(tree) or (_file_in(tree) if only_views else None)
+            found = forbidden(tree) or (_other_than_views(tree) if only_views else None)
             if found is None:
                 return
             raise CannotContinue(f"{_ONLY_READS}; `{one_line(found)}` is something else")
@@ -153,7 +159,10 @@ def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     """Return the syntax tree of a query, `None` where it is something else."""
     with errors_told():
         found = connection.execute("SELECT json_serialize_sql($1)", [query]).fetchone()
-    tree: dict[str, Any] = json.loads(found[0]) if found else {"error": True}
+    try:
+        tree: dict[str, Any] = json.loads(found[0]) if found else {"error": True}
+    except RecursionError:
+        raise CannotContinue("the statement was not run: it is nested too deeply") from None
     if tree["error"] or len(tree["statements"]) != 1:
         return None
     return tree["statements"][0]
@@ -168,14 +177,20 @@ def forbidden(tree: Any) -> str | None:
     return next(filter(None, map(_forbidden_here, _objects_in(tree))), None)
 
 
-def _file_in(tree: Any) -> str | None:
-    """Return what in a syntax tree names a table as only a file is named; `None` for nothing."""
+def _other_than_views(tree: Any) -> str | None:
+    """Return what in a syntax tree names a table that is no documented view; `None` for nothing."""
+    own = {
+        str(named.get("key")).lower()
+        for item in _objects_in(tree)
+        for named in (item.get("cte_map") or {}).get("map", ())
+    }
     for item in _objects_in(tree):
         if item.get("type") == "BASE_TABLE":
             path = item.get("qualified_name", {}).get("path") or [item.get("table_name")]
-            *above, name = map(str, path)
-            if not _NAME.fullmatch(name) or not _SCHEMAS.issuperset(map(str.lower, above)):
-                return "the name of a file"
+            *above, name = (str(part).lower() for part in path)
+            known = _OF_INFORMATION_SCHEMA if "information_schema" in above else _TABLES | own
+            if name not in known or not _SCHEMAS.issuperset(above):
+                return f"table {name}" if _NAME.fullmatch(name) else "the name of a file"
     return None
 
 
@@ -198,4 +213,8 @@ def _forbidden_here(item: dict[str, Any]) -> str | None:
     if kind == "TABLE_FUNCTION":
         name = str(item.get("function", {}).get("function_name")).lower()
         return None if name in _TABLE_FUNCTIONS else name
+    function = item.get("function_name")
+    # A function that makes rows has an object of its own in that of its table.
+    if isinstance(function, str) and function.lower() not in _FUNCTIONS | _TABLE_FUNCTIONS:
+        return function
     return None

@@ -12,6 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from locard.query.api.answers import answer, failed, misunderstood, refused
+from locard.query.api.bodies import LimitedBodies, only_known_parameters
 from locard.query.api.callers import Authority, Caller, OneToken, Permission, Role
 from locard.query.api.case_routes import CaseRoutes
 from locard.query.api.metrics import QueryMetrics
@@ -38,6 +39,7 @@ _TOLD: Final = {
     403: "The caller's role may not ask this.",
     404: "There is no such thing in what the caller may see.",
     409: "There is one of this id already.",
+    413: "The body is too long.",
     422: "A parameter cannot be one.",
     503: "The lake, or the log that reading is recorded in, cannot be reached.",
     504: "It took too long and was stopped.",
@@ -99,6 +101,7 @@ def query_app(
             Exception: failed,
         },
     )
+    app.add_middleware(LimitedBodies)
     app.middleware("http")(metrics.watch)
     paths: list[tuple[str, str, Callable[..., Awaitable[Response]], tuple[Permission, ...]]] = [
         ("GET", "/v1/sessions", routes.sessions, (_READ,)),
@@ -128,7 +131,7 @@ def query_app(
             path,
             handler,
             methods=[method],
-            dependencies=[Depends(_bearer(known, permissions))],
+            dependencies=[Depends(_bearer(known, permissions)), Depends(only_known_parameters)],
             response_model=None,
             responses=_responses(_EXPORT if path.endswith("/export") else {}),
             openapi_extra={"security": [{"token": []}]},

@@ -79,7 +79,7 @@ class Turns:
                 )
             finally:
                 left.cancel()
-                if work.done() and not isinstance(work.exception(), WorkerDied):
+                if work.done() and not isinstance(work.exception(), WorkerDied) and worker.is_alive:
                     self._idle.append(worker)
                 else:
                     worker.kill()

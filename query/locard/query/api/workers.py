@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -21,7 +22,7 @@ import duckdb
 from fastapi import HTTPException
 
 from locard.query.api.questions import Lake, Told
-from locard.query.lake import confine, connect, newest_version
+from locard.query.lake import NoSuchVersion, confine, connect, newest_version
 from locard.schema import LakePlace, LocardError
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Worker:
             target=_answer_all, args=(theirs, lake, room), daemon=True
         )
         self._process.start()
+        self.is_good = True
         theirs.close()
 
     def ask(self, job: Job) -> Any:
@@ -91,7 +93,7 @@ class Worker:
         """
         try:
             self._pipe.send(job)
-            kind, *rest = self._pipe.recv()
+            self.is_good, kind, *rest = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise WorkerDied from error
         if kind == "told":
@@ -101,8 +103,8 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.is_alive()
+        """Whether it can be asked again: it runs, and has room left."""
+        return self.is_good and self._process.is_alive()
 
     def kill(self) -> None:
         """End it, whatever it does; somebody who waits for its answer is told that it died."""
@@ -150,12 +152,14 @@ def _answer_all(pipe: Connection, place: LakePlace, room: Room) -> None:
             job: Job = pipe.recv()
         except EOFError:
             return
-        answer = _answer(job, opened)
-        if answer[0] != "told":
-            opened.close()  # a connection after an error is not worth a doubt
         try:
-            pipe.send(answer)
-        except BrokenPipeError:
+            answer = _answer(job, opened)
+            # Neither a connection after an error nor memory that was much used is worth a doubt.
+            is_good = answer[0] == "told" and _peak_bytes() < room.process_bytes // 4
+            pipe.send((is_good, *answer))
+        except (MemoryError, BrokenPipeError):
+            return
+        if not is_good:
             return
 
 
@@ -167,10 +171,12 @@ def _answer(job: Job, opened: _Opened) -> tuple[Any, ...]:
             told = told.part(lake, *(job.page or (0, None)))
     except HTTPException as error:
         return "refused", error.status_code, error.detail
+    except NoSuchVersion:
+        return "refused", 422, "the cursor is of no version of this lake; begin without one"
     except LocardError as error:
         log.warning("a question was not answered: %s", error)
         return "refused", 503, str(error)
-    except (MemoryError, duckdb.OutOfMemoryException):
+    except duckdb.OutOfMemoryException:
         return "refused", 422, TOO_MUCH
     except duckdb.Error as error:  # its text may quote what was read
         log.warning("a question was not answered: %s", type(error).__name__)
@@ -185,3 +191,13 @@ def _limit_memory(most_bytes: int) -> None:
         return
     # Not its address space: that has what is only reserved, and files that are mapped.
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+
+
+def _peak_bytes() -> int:
+    """Return the most that this process ever held; what is freed is not always given back."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
