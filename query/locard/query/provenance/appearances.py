@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 from locard.query.provenance.passages import Passage, leaves
-from locard.query.provenance.writings import plain, writings
+from locard.query.provenance.writings import Sought, plain, writings
 
 How: TypeAlias = Literal["whole", "part"]
 
@@ -24,9 +24,11 @@ _SHORTEST: Final = 3
 _MOST_PIECES: Final = 50
 _TELLING: Final = re.compile(
     r"‹[A-Z_]+:[^›\s]{1,80}›"  # a pseudonym
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:/[^\s\"'<>)]*)?"
-    r"|\b(?=[a-z0-9]*[0-9])[a-z0-9]{8,}\b",
+    # Begun only where a run begins, and bounded: else a long run is read once for each of its
+    # characters (RFC 5321 and RFC 1035 have no longer names).
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}"
+    r"|(?:https?://)?(?<![\w-])(?:[\w-]{1,63}\.){1,10}[a-z]{2,63}(?![\w-])(?:/[^\s\"'<>)]*)?"
+    r"|\b(?=[a-z0-9]{0,64}[0-9])[a-z0-9]{8,}\b",
     re.IGNORECASE,
 )
 _NUMBER: Final = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
@@ -101,10 +103,9 @@ def appearances(value: Value, passages: Iterable[Passage]) -> Iterator[Appearanc
     sought = _sought(value.text)
     runs = _runs(plain(value.text))
     for passage in passages:
-        told = writings(passage.text)
-        if any(pattern.search(text) for pattern, words in sought for text in told if words in text):
+        if any(one.has(form) for one in passage.writings for form in sought):
             yield Appearance(passage, "whole")
-        elif runs and any(run in text for text in told for run in runs):
+        elif any(one.has(run) for one in passage.writings for run in runs):
             yield Appearance(passage, "part")
 
 
@@ -119,18 +120,13 @@ def sort_of_address(text: str) -> str:
 
 def stands_in(value: Value, text: str) -> bool:
     """Return whether the value, or an address or token within it, stands in a text."""
-    told = writings(text)
-    return any(
-        pattern.search(one)
-        for pattern, words in _sought(value.text)
-        for one in told
-        if words in one
-    )
+    sought = _sought(value.text)
+    return any(form.stands_in(one) for one in writings(text) for form in sought)
 
 
 @lru_cache(maxsize=5_000)
-def _sought(text: str) -> list[tuple[re.Pattern[str], str]]:
-    """Return patterns of the ways in which a value may be written, each with words it has."""
+def _sought(text: str) -> list[Sought]:
+    """Return the ways in which a value may be written."""
     forms: dict[str, None] = {}
     for written in writings(text):
         forms[written] = None
@@ -138,13 +134,7 @@ def _sought(text: str) -> list[tuple[re.Pattern[str], str]]:
             forms[address[1].rstrip("/")] = None
         if _NUMBER.fullmatch(written):
             forms.update(dict.fromkeys(_numbers(written)))
-    return [(_whole(form), form) for form in forms if len(form) >= _SHORTEST]
-
-
-def _whole(form: str) -> re.Pattern[str]:
-    """Return the pattern of a text that is no part of a longer word."""
-    left, right = (r"(?<!\w)" if form[0].isalnum() else "", r"(?!\w)" if form[-1].isalnum() else "")
-    return re.compile(left + re.escape(form) + right)
+    return [Sought.of(form) for form in forms if len(form) >= _SHORTEST]
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -155,9 +145,10 @@ def _numbers(text: str) -> Iterator[str]:
             yield from (str(int(number)), f"{int(number):,}")
 
 
-def _runs(text: str) -> Sequence[str]:
+def _runs(text: str) -> Sequence[Sought]:
     words = text.split(" ")
     if len(words) <= _RUN:
         return ()
     step = max(1, len(words) // 200)  # of very long texts enough runs, not all
-    return [" ".join(words[n : n + _RUN]) for n in range(0, len(words) - _RUN + 1, step)]
+    runs = (words[n : n + _RUN] for n in range(0, len(words) - _RUN + 1, step))
+    return [Sought.of(" ".join(run), may_be_within=True) for run in runs]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from locard.query.provenance.vocabulary import signs, stem, verbs, vocabulary
-from locard.query.provenance.writings import plain
+from locard.query.provenance.writings import decoded, plain
 
 _BREAK: Final = re.compile(
     r"\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)]|\w[\w ]{0,24}:\s))|(?<=[.!?:;])\s+|\s[-–—]{1,2}\s"
@@ -36,7 +36,8 @@ _FIRST: Final = re.compile(r"\w+")
 _HANDING: Final = frozenset({"send", "grant", "order"})
 _PAYS: Final = frozenset(vocabulary()["things"]["pay"])
 _AMOUNT: Final = re.compile(r"\b[0-9]+[.,][0-9]{2}\b")
-_LONGEST: Final = 200_000  # characters of one text that are looked at
+_ACCOUNT: Final = re.compile("‹(?:IBAN_CODE|CREDIT_CARD|CRYPTO|US_BANK_NUMBER):")
+_LONGEST: Final = 2_000_000  # characters of one text that are looked at
 _BEFORE, _AFTER = 4, 1  # sentences around an order in which a sign belongs to it
 
 
@@ -57,8 +58,13 @@ class Directive:
 
 @lru_cache(maxsize=5_000)
 def directives(text: str) -> tuple[Directive, ...]:
-    """Return the orders in a text, in its order."""
-    sentences = [s for s in map(_flat, _BREAK.split(text[:_LONGEST])) if s]
+    """Return the orders in a text, in its order, and after them those that are encoded in it."""
+    text = text[:_LONGEST]
+    return tuple(order for told in (text, *decoded(text)) for order in _orders(told))
+
+
+def _orders(text: str) -> tuple[Directive, ...]:
+    sentences = [s for s in map(_flat, _BREAK.split(text)) if s]
     signed = [_signs_in(sentence) for sentence in sentences]
     found = []
     for n, sentence in enumerate(sentences):
@@ -91,8 +97,10 @@ def asked_in(text: str) -> frozenset[str]:
 
 
 def _with_payment(kinds: set[str], text: str) -> frozenset[str]:
-    """Add that it is a payment where what is sent, given or made is money."""
-    is_money = bool(_PAYS & set(_FIRST.findall(text.lower())) or _AMOUNT.search(text))
+    """Add that it is a payment where what is sent, given or made is money, or an account gets it."""
+    is_money = bool(
+        _PAYS & set(_FIRST.findall(text.lower())) or _AMOUNT.search(text) or _ACCOUNT.search(text)
+    )
     return frozenset(kinds | {"pay"} if kinds & _HANDING and is_money else kinds)
 
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
+
+from locard.query.provenance.writings import Writing, writings
 
 Event: TypeAlias = Mapping[str, Any]
 Voice: TypeAlias = Literal["person", "operator", "agent", "outside"]
@@ -32,7 +35,7 @@ _VOICE_OF_ROLE: Final[dict[str, Voice]] = {
 _MOST_LEAVES: Final = 20_000  # of one JSON value; what is nested further is not looked into
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
     """A piece of text and where it stands.
 
@@ -52,6 +55,11 @@ class Passage:
     trust: str
     source: str
     text: str = field(repr=False)
+
+    @cached_property
+    def writings(self) -> tuple[Writing, ...]:
+        """The text as it is compared, and what is encoded in it."""
+        return tuple(map(Writing, writings(self.text)))
 
 
 def passages_of(event: Event, position: int) -> Iterator[Passage]:

@@ -15,10 +15,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final
 from urllib.parse import unquote_plus
 
+_WORD: Final = re.compile(r"\w+")
 _BLANKS: Final = re.compile(r"\s+")
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -30,6 +32,67 @@ _DEEPEST: Final = 3  # encodings within encodings
 _LONGEST_KEPT: Final = 10_000  # characters of a text that is remembered
 _MOST_PIECES: Final = 200  # encoded pieces that are looked into, of one text
 _QUOTES: Final = str.maketrans("‘’‚“”„«»–—−", '\'\'\'"""""---')
+
+
+class Writing:
+    """A text as it is compared, in which others are looked for.
+
+    Args:
+        text: as `plain` makes it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Its words: who looks for many texts looks here first, and reads it for few of them."""
+        return frozenset(_WORD.findall(self.text))
+
+    def has(self, sought: Sought) -> bool:
+        """Return whether a text stands here, and is no part of a longer word."""
+        return sought.words <= self.words and sought.stands_in(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A text that is looked for.
+
+    Args:
+        text: as `plain` makes it.
+        words: those of its words that are whole wherever it stands.
+        may_be_within: words may go on before it or behind it.
+    """
+
+    text: str
+    words: frozenset[str]
+    may_be_within: bool = False
+
+    @classmethod
+    def of(cls, text: str, *, may_be_within: bool = False) -> Sought:
+        """Return how this text is looked for."""
+        words = _WORD.findall(text)
+        # A word at an end that is not bounded there may be part of a longer one.
+        begin = 1 if words and (may_be_within or text[0] == "_") else 0
+        end = len(words) - (1 if words and (may_be_within or text[-1] == "_") else 0)
+        return cls(text, frozenset(words[begin:end]), may_be_within)
+
+    def stands_in(self, text: str) -> bool:
+        """Return whether it stands in a text, as no part of a longer word."""
+        at = text.find(self.text)
+        while at >= 0:
+            end = at + len(self.text)
+            if self.may_be_within or not (
+                (self.text[0].isalnum() and at and _is_of_word(text[at - 1]))
+                or (self.text[-1].isalnum() and end < len(text) and _is_of_word(text[end]))
+            ):
+                return True
+            at = text.find(self.text, at + 1)
+        return False
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def plain(text: str) -> str:
@@ -49,15 +112,21 @@ def _plain(text: str) -> str:
 
 
 def _writings(text: str) -> tuple[str, ...]:
-    found = dict.fromkeys([plain(text)])
+    return tuple(dict.fromkeys(map(plain, (text, *decoded(text)))))
+
+
+def decoded(text: str) -> list[str]:
+    """Return the texts that are encoded in a text, and in those, as they were written."""
+    found: list[str] = []
+    known = {plain(text)}
     layer = [text]
     for _ in range(_DEEPEST):
-        layer = [decoded for item in layer for decoded in _decodings(item)]
-        layer = [item for item in layer if plain(item) not in found]
+        layer = [item for outer in layer for item in _decodings(outer) if plain(item) not in known]
         if not layer:
             break
-        found.update(dict.fromkeys(map(plain, layer)))
-    return tuple(found)
+        known.update(map(plain, layer))
+        found += layer
+    return found
 
 
 _plain_cached = lru_cache(maxsize=20_000)(_plain)
