@@ -41,7 +41,7 @@ _TOKEN: Final = "a-token-of-the-benchmark"  # noqa: S105 - of a server on loopba
 _READERS: Final = 200
 _QUICK_DAYS: Final = 2
 _AGGREGATE: Final = "SELECT kind, count(*) FROM events GROUP BY kind"
-_SEARCH: Final = "SELECT count(*) FROM texts WHERE contains(text, 'true-informations')"
+_SEARCH: Final = "SELECT count(*) FROM mentions('true-informations')"
 Ask = Callable[[duckdb.DuckDBPyConnection], object]
 
 

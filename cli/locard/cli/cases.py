@@ -83,15 +83,20 @@ def _on_events(name: str, kind: str, told: str, *, takes_text: bool = False) -> 
     @click.argument("text", nargs=1 if takes_text else -1)
     @click.pass_obj
     def enter(settings: Settings, case_id: str, event_id: str, text: Any) -> int:
-        from locard.query import connect
-        from locard.query.provenance.explanation import find_event
-
-        workflows = cases_of(settings).case(case_id).workflows
-        with connect(settings.lake_place, workflows=workflows) as connection:
-            event, session = find_event(connection, event_id)
-        said = text if takes_text else None
+        event, session = _found(settings, case_id, event_id)
+        said = text if takes_text else " ".join(text) or None
         _enter(settings, case_id, kind, event_id=event, session_id=session, text=said)
         return 0
+
+
+def _found(settings: Settings, case_id: str, event_id: str) -> tuple[str, str]:
+    """Return the whole id of an event that a case may be about, and that of its session."""
+    from locard.query import connect
+    from locard.query.provenance.explanation import find_event
+
+    workflows = cases_of(settings).case(case_id).workflows
+    with connect(settings.lake_place, workflows=workflows) as connection:
+        return find_event(connection, event_id)
 
 
 _on_events("pin", "pinned", "Pin an event to a case.")
@@ -109,7 +114,8 @@ _on_events("untag", "untagged", "Take a tag off an event.", takes_text=True)
 @click.pass_obj
 def comment(settings: Settings, case_id: str, text: str, event_id: str | None) -> int:
     """Say something."""
-    _enter(settings, case_id, "comment", text=text, event_id=event_id)
+    event, session = _found(settings, case_id, event_id) if event_id else (None, None)
+    _enter(settings, case_id, "comment", text=text, event_id=event, session_id=session)
     return 0
 
 
@@ -119,7 +125,8 @@ def comment(settings: Settings, case_id: str, text: str, event_id: str | None) -
 @click.pass_obj
 def hypothesis(settings: Settings, case_id: str, text: str) -> int:
     """Suppose something; `settle` says what became of it."""
-    _enter(settings, case_id, "hypothesis", text=text)
+    entry = _enter(settings, case_id, "hypothesis", text=text)
+    click.echo(f"it is entry {entry.number}; `locard case settle` takes this number", err=True)
     return 0
 
 

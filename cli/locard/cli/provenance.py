@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +14,11 @@ from locard.cli.trail import note_read, tell_unsealed
 from locard.schema import utc_now
 
 if TYPE_CHECKING:
+    import duckdb
+
     from locard.query import Format
 
+_ROW: Final = re.compile(r"#?[0-9]{1,7}")
 _INCIDENT_COLUMNS: Final = (
     "session_id",
     "verdict",
@@ -43,8 +47,9 @@ def explain(
 ) -> int:
     """Show what made an action happen: where its values come from, and which text it obeys.
 
-    EVENT_ID is a tool call, its result or a decision about it, or its first 8 characters. Ends
-    with 1 where the record says that a text from outside decided, and not the person served.
+    EVENT_ID is a tool call, its result or a decision about it: its id, the first 8 characters of
+    that or, with --session, the number of its row in the timeline. Ends with 1 where the record
+    says that a text from outside decided, and not the person served.
     """
     from locard.query import connect, find_session, terminal_width, write_rows
     from locard.query.output import plain
@@ -55,6 +60,7 @@ def explain(
     stream = inert_stdout()
     with connect(settings.lake_place) as connection:
         whose = find_session(connection, session_id) if session_id else None
+        event_id = _event_of_row(connection, event_id, whose)
         if forward:
             found = reach(connection, event_id, whose)
         else:
@@ -73,6 +79,17 @@ def explain(
         write_rows(list(told), [list(told.values())], format_name, stream)
     tell_unsealed(settings)
     return int(not forward and told["verdict"] == "taken_over")
+
+
+def _event_of_row(connection: duckdb.DuckDBPyConnection, given: str, session_id: str | None) -> str:
+    """Return the event that is meant by the number of a row in the timeline, or what was given."""
+    from locard.query import timeline
+    from locard.query.timeline import position_of
+
+    if session_id is None or not _ROW.fullmatch(given):
+        return given
+    rows = timeline(connection, session_id)
+    return rows[position_of(rows, given)].event_id
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
@@ -161,7 +178,11 @@ def incidents(
     ]
     columns = list(_INCIDENT_COLUMNS)
     if format_name == "table":
-        columns, rows = columns[:-1], [[*row[:6], "; ".join(row[6])] for row in rows]
+        columns = ["session_id", "verdict", "points", "tools", "explain", "origin", "reasons"]
+        rows = [
+            [*row[:4], " ".join(one[:8] for one in row[7]), row[5], "; ".join(row[6])]
+            for row in rows
+        ]
     write_rows(columns, rows, format_name, stream, width=width or terminal_width(stream))
     tell_unsealed(settings)
     return int(any(one.verdict == "taken_over" for one in found))

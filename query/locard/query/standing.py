@@ -52,6 +52,7 @@ class Standing:
         doubled: numbers that two different events have.
         dropped: numbers that a collector said it dropped.
         differing: event ids whose copies say different things.
+        events: that the answer is about; `None` where they were not counted.
         absent: how many values are not there, by why (`erased`, `quarantined`, …).
         times_made_up: events whose time an importer made up.
         unsealed: what of the whole lake no checkpoint covers; `None` where it cannot be told.
@@ -66,6 +67,7 @@ class Standing:
     doubled: int = 0
     dropped: int = 0
     differing: int = 0
+    events: int | None = None
     absent: Mapping[str, int] = field(default_factory=dict)
     times_made_up: int = 0
     unsealed: Unsealed | None = None
@@ -76,7 +78,7 @@ class Standing:
     @property
     def is_whole(self) -> bool | None:
         """Whether nothing of the answer is known to be missing or gone; `None`: nobody can tell."""
-        if not self.is_counted:
+        if not self.is_counted or self.events == 0:
             return None
         gone = self.missing or self.doubled or self.dropped or self.differing
         if gone or any(count for why, count in self.absent.items() if why in _GONE):
@@ -100,6 +102,11 @@ class Standing:
         first = ", ".join(told) if told else "nothing is known to be missing, doubled or taken out"
         if self.is_part:
             first += ", but of a part of the lake nobody can tell what is missing"
+        if self.events == 0:
+            first = (
+                "the lake has no event that this is about: check names, ids and times, and look "
+                "for a raw value by its token (`locard pseudonym`)"
+            )
         if not self.is_counted:
             first = "what is missing was not counted: ask `whole`"
         proof = "whether a checkpoint covers it was not asked"
@@ -155,6 +162,7 @@ def standing(
         doubled=count["doubled"],
         dropped=count["dropped"],
         differing=differing,
+        events=sum(row[4] for row in counted),
         absent=_absences(counted),
         times_made_up=sum(events for *_, is_made_up, events, _, _ in counted if is_made_up),
         unsealed=unsealed(lake) if isinstance(lake, Path) else None,

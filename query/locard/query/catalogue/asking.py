@@ -14,8 +14,9 @@ from locard.query.lake import reading
 from locard.query.occurrences import OCCURRENCE_COLUMNS, find_occurrences
 from locard.query.provenance import REACH_COLUMNS, Session, reach, read_session
 from locard.query.provenance.assessment import gives_orders
-from locard.query.provenance.explanation import deed_of
+from locard.query.provenance.explanation import deed_of, find_event
 from locard.query.selection import Selection
+from locard.query.sessions import find_session
 from locard.query.standing import Standing, seal_state, standing
 from locard.query.timeline import TIMELINE_COLUMNS, timeline
 from locard.schema import LakePlace
@@ -69,7 +70,7 @@ def ask(
     Raises:
         CannotContinue: a parameter is missing or cannot be read, or the lake cannot be read.
     """
-    bound = question.bound(given, now)
+    bound = _resolved(connection, question.bound(given, now))
     selection = _selection(bound)
     is_counted = selection is not None or question.name == "whole"
     stands = standing(connection, selection, lake) if is_counted else seal_state(lake)
@@ -80,6 +81,16 @@ def ask(
             return Answered(question, columns, cursor.fetchall(), stands)
     columns, rows = _BY_CODE[question.name](connection, bound, stands)
     return Answered(question, columns, rows, stands)
+
+
+def _resolved(connection: duckdb.DuckDBPyConnection, bound: dict[str, Value]) -> Bound:
+    """Return the parameters with whole ids in place of beginnings; an id that is none is told."""
+    session, event = bound.get("session"), bound.get("event")
+    whole = find_session(connection, session) if isinstance(session, str) else None
+    told = {**bound, "session": whole} if whole is not None else dict(bound)
+    if isinstance(event, str):
+        told["event"], _ = find_event(connection, event, whole)
+    return told
 
 
 def _mentioned(sql: str, bound: Bound) -> dict[str, Value]:

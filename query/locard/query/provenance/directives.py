@@ -97,7 +97,7 @@ def asked_in(text: str) -> frozenset[str]:
 
 
 def _with_payment(kinds: set[str], text: str) -> frozenset[str]:
-    """Add that it is a payment where what is sent, given or made is money, or an account gets it."""
+    """Add that it is a payment where money is sent, given or made, or an account gets it."""
     is_money = bool(
         _PAYS & set(_FIRST.findall(text.lower())) or _AMOUNT.search(text) or _ACCOUNT.search(text)
     )
