@@ -17,6 +17,7 @@ from locard.cli.settings import load_settings
 from locard.ingest.identities import IdentityRegistry
 from locard.query.api import Caller, Limits, query_app
 from locard.query.cases import open_cases
+from locard.schema import CannotContinue
 from making import event
 from told import Story
 
@@ -393,12 +394,16 @@ def test_metrics_name_routes_and_nothing_that_was_sent(client):
 
 
 def test_identities_are_readers_by_their_role(tmp_path):
-    """A responder of one workflow, a reader of all, and a collector, who reads nothing."""
+    """A responder of one workflow, readers of two and of all, a collector, who reads nothing."""
     settings = load_settings(tmp_path)
     registry = IdentityRegistry(tmp_path / "identities.sqlite")
     one = registry.create(MINE, role="responder")
     everything = registry.create("*", role="analyst")
+    several = registry.create(MINE, role="auditor", more_workflows=(OTHERS, MINE))
     collector = registry.create(MINE)
+    for scope in ({"workflow_id": MINE}, {"workflow_id": "*", "role": "admin"}):
+        with pytest.raises(CannotContinue):
+            registry.create(**scope, more_workflows=(OTHERS,))
     registry.close()
     with readers(settings, "the-token-of-all-of-it") as authority:
         found = authority.caller(one.token)
@@ -406,5 +411,8 @@ def test_identities_are_readers_by_their_role(tmp_path):
         everyone = authority.caller(everything.token)
         assert everyone is not None
         assert everyone.workflows is None
+        found = authority.caller(several.token)
+        assert found is not None
+        assert found.workflows == {MINE, OTHERS}
         assert authority.caller(collector.token) is None
         assert authority.caller("nobody") is None

@@ -25,6 +25,7 @@ _COLUMNS: Final = (
     "identity",
     "state",
     "workflow_id",
+    "more_workflows",
     "agent_id",
     "role",
     "name",
@@ -64,15 +65,26 @@ def identity() -> None:
 
 
 @identity.command()
-@click.option("--workflow", required=True, help="The one workflow that it may send events of.")
+@click.option(
+    "--workflow",
+    "workflows",
+    required=True,
+    multiple=True,
+    help="The one workflow that it may send events of. A reader may have several, or '*' for all.",
+)
 @click.option("--agent", help="The one agent that it may send events of; without it, any.")
-@click.option("--role", default="collector", show_default=True, help="What it may do.")
+@click.option(
+    "--role",
+    default="collector",
+    show_default=True,
+    help="What it may do: collector, responder, analyst, auditor or admin; see docs/api.md.",
+)
 @click.option("--name", help="What you call it, for the list.")
 @click.option("--expires", type=DURATION, help="How long it is good, such as 90d; else for ever.")
 @click.pass_obj
 def create(
     settings: Settings,
-    workflow: str,
+    workflows: tuple[str, ...],
     agent: str | None,
     role: str,
     name: str | None,
@@ -80,7 +92,14 @@ def create(
 ) -> int:
     """Make an identity and print its token, which is kept nowhere and never shown again."""
     with _changing(settings, may_make=True) as registry:
-        issued = registry.create(workflow, agent, role=role, name=name, lifetime=expires)
+        issued = registry.create(
+            workflows[0],
+            agent,
+            role=role,
+            name=name,
+            lifetime=expires,
+            more_workflows=workflows[1:],
+        )
         _show_token(issued)
     return 0
 

@@ -38,7 +38,6 @@ class Readers:
         Raises:
             LocardError: identities, or the provider's keys, cannot be looked up now.
         """
-        from locard.ingest.identities import ALL_WORKFLOWS
         from locard.query.api import Caller
 
         if (found := self._one.caller(token)) is not None:
@@ -48,9 +47,7 @@ class Readers:
             return self._provider.caller(token) if self._provider else None
         if identity.role == "collector":
             return None
-        is_all = identity.workflow_id == ALL_WORKFLOWS
-        workflows = None if is_all else frozenset({identity.workflow_id})
-        return Caller(identity.identity, identity.role, workflows)
+        return Caller(identity.identity, identity.role, identity.workflows)
 
 
 @contextmanager

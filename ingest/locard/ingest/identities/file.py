@@ -34,6 +34,14 @@ CREATE TABLE unrecorded (
 );
 """
 
+# Of readers only. No new format: a version that does not know it shows them less, and not more.
+_MORE_WORKFLOWS: Final = """
+CREATE TABLE IF NOT EXISTS more_workflows (
+    identity TEXT NOT NULL REFERENCES identities, workflow_id TEXT NOT NULL,
+    PRIMARY KEY (identity, workflow_id)
+)
+"""
+
 
 class RegistryFile:
     """The file: made with its directory, for its owner alone, if it does not exist.
@@ -115,8 +123,10 @@ class RegistryFile:
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                connection.execute(_MORE_WORKFLOWS)
                 return
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
+            connection.execute(_MORE_WORKFLOWS)
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={_FORMAT}")

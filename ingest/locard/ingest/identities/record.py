@@ -30,12 +30,13 @@ class Identity:
 
     Args:
         identity: its id, such as `payments/payer-4f2a9c`; events carry it as their `principal`.
-        workflow_id: the one workflow that it may send events of.
+        workflow_id: the one workflow that it may send events of, or the first it may read.
         agent_id: the one agent, or `None` for every agent of the workflow.
         name: what its owner calls it.
         used_at: when its token was last presented, to the minute.
         keys: ids of the signing keys that are registered with it.
         revoked_keys: ids of those that were, and must not be believed any more.
+        more_workflows: of a reader, the others it may read.
     """
 
     identity: str
@@ -49,6 +50,14 @@ class Identity:
     used_at: datetime | None
     keys: tuple[str, ...] = ()
     revoked_keys: tuple[str, ...] = ()
+    more_workflows: tuple[str, ...] = ()
+
+    @property
+    def workflows(self) -> frozenset[str] | None:
+        """What a reader may see of; `None` is all."""
+        if self.workflow_id == ALL_WORKFLOWS:
+            return None
+        return frozenset({self.workflow_id, *self.more_workflows})
 
     @property
     def signs(self) -> bool:

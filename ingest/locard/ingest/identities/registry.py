@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -73,29 +73,42 @@ class IdentityRegistry:
         role: str = "collector",
         name: str | None = None,
         lifetime: timedelta | None = None,
+        more_workflows: Sequence[str] = (),
     ) -> Issued:
         """Make an identity with a token, which is shown here and never again.
 
         Args:
             lifetime: how long its tokens are good; without end by default.
+            more_workflows: of a reader, the others it may read.
 
         Raises:
             CannotContinue: a name or the role cannot be one.
         """
         check_role(role)
-        if role == "collector" and workflow_id == ALL_WORKFLOWS:
+        workflows = (workflow_id, *more_workflows)
+        if role == "collector" and (more_workflows or workflow_id == ALL_WORKFLOWS):
             raise CannotContinue("a collector sends events of one workflow; name it")
-        for what, given in (("workflow", workflow_id), ("agent", agent_id), ("name", name)):
+        if more_workflows and ALL_WORKFLOWS in workflows:
+            raise CannotContinue("`*` is all workflows; name it alone")
+        named = [("workflow", one) for one in workflows]
+        for what, given in (*named, ("agent", agent_id), ("name", name)):
             if given is not None:
                 check_name(what, given)
         now = self._now()
         end = self._after(lifetime)
         with self._file.changing() as connection:
-            identity_id = insert_identity(connection, workflow_id, agent_id, role, name, now, end)
+            identity_id = insert_identity(
+                connection, workflow_id, agent_id, role, name, now, end, more_workflows
+            )
             token = issue_token(connection, identity_id)
             identity = find_identity(connection, identity_id)
             note_change(
-                connection, "identity_created", identity, role=role, expires_at=_told(identity)
+                connection,
+                "identity_created",
+                identity,
+                role=role,
+                expires_at=_told(identity),
+                more_workflows=[*identity.more_workflows],
             )
         return Issued(identity, token)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ def insert_identity(
     name: str | None,
     created_at: datetime,
     expires_at: datetime | None,
+    more_workflows: Sequence[str] = (),
 ) -> str:
     """Add an identity under an id that nobody has, and return the id."""
     moments = (micros(created_at), None if expires_at is None else micros(expires_at))
@@ -32,6 +34,10 @@ def insert_identity(
             (identity_id, workflow_id, agent_id, role, name, *moments),
         )
         if inserted.rowcount:
+            connection.executemany(
+                "INSERT INTO more_workflows VALUES (?, ?)",
+                ((identity_id, one) for one in dict.fromkeys(more_workflows) if one != workflow_id),
+            )
             return identity_id
 
 
@@ -69,6 +75,9 @@ def _identity(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Identity:
     keys = connection.execute(
         "SELECT key_id, revoked_at FROM keys WHERE identity = ? ORDER BY rowid", row[:1]
     ).fetchall()
+    more = connection.execute(
+        "SELECT workflow_id FROM more_workflows WHERE identity = ? ORDER BY workflow_id", row[:1]
+    ).fetchall()
     created_at, *others = row[5:]
     expires_at, revoked_at, used_at = (
         None if value is None else _moment(value) for value in others
@@ -85,6 +94,7 @@ def _identity(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Identity:
         revoked_at=revoked_at,
         used_at=used_at,
         keys=tuple(key_id for key_id, revoked in keys if revoked is None),
+        more_workflows=tuple(name for (name,) in more),
         revoked_keys=tuple(key_id for key_id, revoked in keys if revoked is not None),
     )
 
