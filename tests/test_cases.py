@@ -239,9 +239,11 @@ def test_a_case_from_the_command_line(tmp_path):
 
     event_id = str(bad.event_id)
     run("case", "open", "c-1", "A payment is missing")
-    run("case", "pin", "c-1", event_id[:13])
+    run("case", "pin", "c-1", event_id[:13], "the", "first step")
     run("case", "tag", "c-1", event_id, "ioc")
-    run("case", "comment", "c-1", "look at this", "--event", event_id)
+    run("case", "comment", "c-1", "look at this", "--event", event_id[:8])
+    wrong = ["--home", str(tmp_path), "case", "comment", "c-1", "no", "--event", "ffffffff"]
+    assert "no event of this id" in str(CliRunner().invoke(locard, wrong).exception)
     run("case", "view", "c-1", "mine", "--session", "s1", "--since", "2026-05-04")
     run("case", "status", "c-1", "closed")
     (listed,) = json.loads(run("case", "list", "--format", "json"))
@@ -257,3 +259,5 @@ def test_a_case_from_the_command_line(tmp_path):
     assert [entry["kind"] for entry in entries] == [
         "opened", "pinned", "tagged", "comment", "view", "status",
     ]  # fmt: skip
+    assert entries[1]["text"] == "the first step"
+    assert entries[3]["event_id"] == event_id

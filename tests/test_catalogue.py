@@ -405,6 +405,24 @@ def test_what_is_missing_is_told(name, given, expected):
         question(name).bound(given, NOON)
 
 
+def test_the_beginning_of_an_id_is_enough_and_an_id_that_is_none_is_told(tmp_path):
+    """Never an empty answer to a slip, with words that nothing is missing."""
+    events, given, shown, expected = CASES["followed"]()
+    lake = publish(tmp_path / "lake", *events)
+    with connect(lake) as connection:
+        short = {**given, "event": given["event"][:-1]}
+        answer = ask(connection, question("followed"), short, NOON, lake)
+        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        assert shown(rows) == expected
+        for name, wrong in (("followed", {"event": "ffffffff"}), ("left", {"session": "nosuch"})):
+            with pytest.raises(CannotContinue, match=r"no (event|session) of this"):
+                ask(connection, question(name), wrong, NOON, lake)
+        for name, wrong in (("where", {"value": "DE89"}), ("left", {"workflow": "nosuch"})):
+            stands = ask(connection, question(name), wrong, NOON, lake).standing
+            assert stands.is_whole is None
+            assert "has no event that this is about" in stands.sentence()
+
+
 def test_from_the_command_line(tmp_path):
     """Listed, shown as SQL, asked by number; the verdict on stderr, the trail in the log."""
     events, given, _, _ = CASES["followed"]()
