@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lakes import publish
@@ -44,6 +44,10 @@ WORDS = st.text(alphabet='aé"\\\n 1.0e+-\U0001f600<', min_size=1, max_size=4)
 
 @settings(deadline=None, max_examples=60)
 @given(word=WORDS)
+@example(word="é\n")
+@example(word='a"1')
+@example(word="a\\1")
+@example(word="1e30")
 def test_mentions_finds_what_stands_in_the_texts(written, word):
     """Events are left out by how JSON writes them; none may have the words in a text."""
     slow = "SELECT event_id, field, text FROM texts WHERE contains(text, $1) ORDER BY ALL"

@@ -21,14 +21,15 @@ from locard.query.values import plain
 from locard.schema import CannotContinue
 
 EXPLANATION_VERSION: Final = "1.0"
-_MEANT: Final = """
-    (event_id = $1 OR (length($1) >= 8 AND starts_with(event_id, lower($1))))
-        AND ($2 IS NULL OR session_id = $2)
-"""
-_FIND: Final = f"""
-    SELECT event_id, session_id, kind FROM ({events_where(_MEANT)})
-    ORDER BY event_id <> $1, event_id, session_id LIMIT 2
-"""  # noqa: S608 - made of the constant above
+_FIND: Final = tuple(
+    f"""
+    SELECT event_id, session_id
+    FROM ({events_where(f"{meant} AND ($2 IS NULL OR session_id = $2)")})
+    ORDER BY event_id, session_id LIMIT 2
+    """  # noqa: S608 - made of constants
+    for meant in ("event_id = $1", "length($1) >= 8 AND starts_with(event_id, lower($1))")
+)
+"""Whole ids first: they are found sooner."""
 _MOST_CAUSES: Final = 1_000
 
 
@@ -68,20 +69,23 @@ def find_event(
     Raises:
         CannotContinue: there is none, there are several, or it belongs to no session.
     """
+    found: list[tuple[str, str | None]] = []
     with reading():
-        found = connection.execute(_FIND, [event_id, session_id]).fetchall()
+        for statement in _FIND:
+            found = found or connection.execute(statement, [event_id, session_id]).fetchall()
     if not found:
         raise CannotContinue(
             "the lake has no event of this id; `locard timeline --session S --format json` lists "
             "the ids of a session"
         )
-    if len(found) > 1 and (found[1][0] == event_id or found[0][0] != event_id):
+    if len(found) > 1:
         raise CannotContinue(
             "several events are meant by this; give the whole id, and the session with --session"
         )
-    if found[0][1] is None:
+    ((whole, session),) = found
+    if session is None:
         raise CannotContinue("this event belongs to no session, so nothing is known before it")
-    return found[0][0], found[0][1]
+    return whole, session
 
 
 def deed_of(session: Session, event_id: str) -> Deed:
