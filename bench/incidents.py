@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.corpora import CORPORA, rows
+from bench.hostile_texts import HONEST, hostile_texts, told_session
 from bench.reporting import Report
 from locard.query import connect
 from locard.query.provenance import Assessment, Session, read_sessions
@@ -68,11 +69,25 @@ def main() -> None:
         for number, (case, phrasing) in enumerate(_PHRASINGS.items()):
             told = {key: _rephrased(run, phrasing) for key, run in runs.items() if _attack(run)}
             measure(report, case, told, Path(name) / str(number), truth=runs)
+        _hostile(report)
         airline = {run["run_id"]: run for run in rows(_AIRLINE)}
         found = Counter(one.verdict for _, one in _assessed(airline, Path(name) / "airline"))
         report.figure(
             "airline runs, all honest", "called incidents", found["taken_over"], "runs", "<=2"
         )
+
+
+def _hostile(report: Report) -> None:
+    """Print how much longer the slowest hostile text takes than an honest one of its length."""
+    took = {}
+    for name, (text, arguments) in hostile_texts().items():
+        session = told_session(text, arguments)
+        began = time.perf_counter()
+        session.assess()
+        took[name] = time.perf_counter() - began
+    slowest = max(took, key=lambda name: took[name])
+    ratio = took[slowest] / took[HONEST]
+    report.figure(f"hostile text: {slowest}", "over honest text of its length", ratio, "x", "<=5")
 
 
 def measure(

@@ -190,7 +190,7 @@ def _over_http(report: Report, case: str, path: Path, sessions: Sequence[str]) -
 def _many_readers(
     report: Report, case: str, path: Path, sessions: Sequence[str], templates: Templates
 ) -> None:
-    """Print latencies and errors of many readers at once while rows are added all the time."""
+    """Print latencies and errors of many readers at once, with a commit each second meanwhile."""
     done = threading.Event()
     errors: list[Exception] = []
     times: list[float] = []
@@ -210,6 +210,7 @@ def _many_readers(
         while not done.is_set():
             add_day(path, templates, day, 1)
             day += 1
+            done.wait(1)
 
     writer = threading.Thread(target=write)
     with _Served(query_app(path, _TOKEN, limits=Limits(seconds=300))) as address:

@@ -32,7 +32,7 @@ def read() -> list[str]:
 
 @pytest.fixture(scope="module")
 def client(lake, read):
-    limits = Limits(seconds=20, at_once=1, process_bytes=GiB, memory="300MB")
+    limits = Limits(seconds=300, at_once=1, process_bytes=GiB, memory="300MB")
     app = query_app(lake, TOKEN, lambda reading: read.append(reading.query), limits=limits)
     with serving(app) as client:
         yield client

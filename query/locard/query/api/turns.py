@@ -11,9 +11,13 @@ from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
 from locard.query.api.questions import Question
-from locard.query.api.workers import TOO_MUCH, Job, Room, Worker, WorkerDied
+from locard.query.api.workers import Job, Room, Worker, WorkerDied
 from locard.schema import LakePlace
 
+_ENDED: Final = (
+    "the process that was asked has ended; if it does so again, the question needs more memory "
+    "than it may have: ask for less"
+)
 _LATE: Final = "it took too long and was stopped; ask for less, or a shorter time"
 
 
@@ -89,7 +93,7 @@ class Turns:
             try:
                 return work.result()
             except WorkerDied:
-                raise HTTPException(422, TOO_MUCH) from None
+                raise HTTPException(503, _ENDED) from None
 
     async def _worker(self) -> Worker:
         """Return a process that is free: one that answered before, or a new one."""

@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -176,11 +177,16 @@ def _answer(job: Job, opened: _Opened) -> tuple[Any, ...]:
     except LocardError as error:
         log.warning("a question was not answered: %s", error)
         return "refused", 503, str(error)
-    except duckdb.OutOfMemoryException:
+    except (MemoryError, duckdb.OutOfMemoryException):
         return "refused", 422, TOO_MUCH
     except duckdb.Error as error:  # its text may quote what was read
         log.warning("a question was not answered: %s", type(error).__name__)
         return "refused", 503, "the lake could not be read; ask again"
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw is told as that
+        # Where and of which type, but not its text, since it may quote the record.
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        log.error("a question failed: %s\n%s", type(error).__name__, trace)
+        return "refused", 500, "the API failed; see its own log"
     return "told", told
 
 
