@@ -252,7 +252,11 @@ class _Counted:
 
 def asked(command: str, **options: object) -> str:
     """Return a command with the options that it was given, for the record."""
-    told = (f"--{name} {value}" for name, value in options.items() if value is not None)
+    told = (
+        f"--{name}" if value is True else f"--{name} {value}"
+        for name, value in options.items()
+        if value is not None
+    )
     return " ".join([command, *told])
 
 

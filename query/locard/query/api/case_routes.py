@@ -23,7 +23,7 @@ from locard.query.api.turns import Turns
 from locard.query.cases import Case, Cases, Entry
 from locard.query.cases import export as exports
 from locard.query.runbooks import runbook
-from locard.schema import LocardError, utc_now
+from locard.schema import LocardError, rfc3339, utc_now
 
 CaseId = Annotated[str, Path(min_length=1, max_length=100)]
 Form = Literal["markdown", "html", "jsonl"]
@@ -169,7 +169,7 @@ def _summary(case: Case) -> dict[str, Any]:
         "case_id": case.case_id,
         "title": case.title,
         "status": case.status,
-        "opened_at": case.opened_at.isoformat(),
+        "opened_at": rfc3339(case.opened_at),
         "opened_by": case.opened_by,
         "authors": case.authors,
         "sessions": case.sessions,

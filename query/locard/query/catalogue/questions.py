@@ -126,7 +126,10 @@ def _value(parameter: Parameter, text: str | None, now: datetime) -> Value:
     if text is None:
         return parameter.default
     if parameter.type == "time":
-        return moment(text, now, is_end=parameter.name == "until")
+        try:
+            return moment(text, now, is_end=parameter.name == "until")
+        except CannotContinue as error:
+            raise CannotContinue(f"{parameter.name}: {error}") from None
     if parameter.type == "number":
         if not text.isascii() or not text.isdigit() or int(text) > _MOST:
             raise CannotContinue(f"{parameter.name} is a whole number from 0 to {_MOST:,}")

@@ -100,13 +100,18 @@ def says_something(text: str) -> bool:
 
 def appearances(value: Value, passages: Iterable[Passage]) -> Iterator[Appearance]:
     """Yield where the value stands among the passages, in their order."""
-    sought = _sought(value.text)
     runs = _runs(plain(value.text))
     for passage in passages:
-        if any(one.has(form) for one in passage.writings for form in sought):
+        if is_in(value, passage):
             yield Appearance(passage, "whole")
         elif any(one.has(run) for one in passage.writings for run in runs):
             yield Appearance(passage, "part")
+
+
+def is_in(value: Value, passage: Passage) -> bool:
+    """Return whether the value stands in a passage, however it is written."""
+    sought = _sought(value.text)
+    return any(one.has(form) for one in passage.writings for form in sought)
 
 
 def sort_of_address(text: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import duckdb
 
-from locard.query.event_view import events_where
 from locard.query.lake import reading
 from locard.query.provenance.assessment import Judged, Session
 from locard.query.provenance.deeds import Deed
@@ -23,13 +22,13 @@ from locard.schema import CannotContinue
 EXPLANATION_VERSION: Final = "1.0"
 _FIND: Final = tuple(
     f"""
-    SELECT event_id, session_id
-    FROM ({events_where(f"{meant} AND ($2 IS NULL OR session_id = $2)")})
+    SELECT DISTINCT event_id, session_id FROM lake_rows
+    WHERE {meant} AND ($2 IS NULL OR session_id = $2)
     ORDER BY event_id, session_id LIMIT 2
     """  # noqa: S608 - made of constants
     for meant in ("event_id = $1", "length($1) >= 8 AND starts_with(event_id, lower($1))")
 )
-"""Whole ids first: they are found sooner."""
+"""Whole ids first: they are found sooner. Copies of an event have its id and its session."""
 _MOST_CAUSES: Final = 1_000
 
 

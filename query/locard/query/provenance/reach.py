@@ -14,12 +14,11 @@ from typing import Final
 import duckdb
 
 from locard.query.occurrences import find_occurrences
-from locard.query.provenance.appearances import Value, stands_in, telling_pieces
+from locard.query.provenance.appearances import Value, is_in, stands_in, telling_pieces
 from locard.query.provenance.assessment import Judged, Session
 from locard.query.provenance.explanation import find_event
 from locard.query.provenance.passages import Passage
 from locard.query.provenance.reading import read_session, read_sessions
-from locard.query.provenance.writings import plain
 
 REACH_COLUMNS: Final = (
     "session_id",
@@ -31,6 +30,7 @@ REACH_COLUMNS: Final = (
     "recipients",
     "on_behalf_of",
 )
+_TO_SOMEBODY: Final = frozenset({"send", "pay", "post", "grant", "visit"})
 _MOST_MARKS: Final = 100
 _SHORTEST_TEXT: Final = 40  # characters of a text that is a mark as a whole
 
@@ -42,7 +42,7 @@ class Reached:
     Args:
         how: `read`: the same text or a mark of it was read; `used`: an action has a value of it;
             `obeyed`: an action does what it says.
-        recipients: addresses among the values of the action.
+        recipients: addresses among the values of the action, where it goes to somebody.
         on_behalf_of: the person served there.
     """
 
@@ -77,7 +77,8 @@ def reach(
     reached: list[Reached] = []
     for session in read_sessions(connection, wanted):
         reached += _in(session, marks, event)
-    return reached
+    # The session that it came from first: what follows is where else it came.
+    return sorted(reached, key=lambda one: one.session_id != whose)
 
 
 def marks_of(session: Session, event_id: str) -> list[str]:
@@ -88,7 +89,7 @@ def marks_of(session: Session, event_id: str) -> list[str]:
         if passage.event_id != event_id:
             continue
         for piece in telling_pieces(passage.text):
-            if not any(stands_in(Value("", piece), plain(one.text)) for one in said):
+            if not any(is_in(Value("", piece), one) for one in said):
                 marks.setdefault(piece)
         if len(passage.text) >= _SHORTEST_TEXT and passage.voice == "outside":
             marks.setdefault(passage.text)
@@ -101,7 +102,7 @@ def _in(session: Session, marks: Sequence[str], origin: str) -> Iterator[Reached
     bearing = {
         id(p): p
         for p in session.passages
-        if p.voice == "outside" and any(stands_in(value, plain(p.text)) for value in values)
+        if p.voice == "outside" and any(is_in(value, p) for value in values)
     }
     told: list[tuple[int, Reached]] = []
     for event, position in {p.event_id: p.position for p in bearing.values()}.items():
@@ -112,7 +113,8 @@ def _in(session: Session, marks: Sequence[str], origin: str) -> Iterator[Reached
     for deed in session.deeds:
         judged = session.judged(deed)
         if how := _how(judged, bearing, values):
-            recipients = tuple(dict.fromkeys(v.text for v in deed.values if v.is_address))
+            addresses = dict.fromkeys(v.text for v in deed.values if v.is_address)
+            recipients = tuple(addresses if deed.kinds & _TO_SOMEBODY else ())
             reached = Reached(
                 session.session_id, deed.event_id, "tool_call", how, deed.tool, deed.outcome,
                 recipients, served,
