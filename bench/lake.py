@@ -17,7 +17,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -76,7 +76,10 @@ class Templates:
         for first in range(0, len(order), _ROWS_IN_FILE):
             chosen = order[first : first + _ROWS_IN_FILE]
             name = pa.array(copy[chosen] + day * copies).cast(pa.string())
-            yield self._rows(row[chosen], name, midnight + moment[chosen], first)
+            table = self._rows(row[chosen], name, midnight + moment[chosen], first)
+            numbers = pa.array(day * len(order) + np.arange(first, first + len(chosen)))
+            run = f"of {copies} copies"  # of one collector, that goes on over all the days
+            yield _numbered(table, "collector", run, numbers)
 
     def _rows(self, rows: Any, copy: pa.Array, micros: Any, first: int) -> pa.Table:
         table = self.table.take(pa.array(rows))
@@ -93,9 +96,7 @@ class Templates:
             "observed_at": times,
             "ingested_at": times,
         }
-        for column, values in changed.items():
-            place = table.column_names.index(column)
-            table = table.set_column(place, table.schema.field(place), values)
+        table = _with(table, changed)
         count = table.num_rows
         stored = [
             pa.array(["bench"] * count),
@@ -105,6 +106,21 @@ class Templates:
             pa.nulls(count, pa.string()),
         ]
         return pa.Table.from_arrays([*table.columns, *stored], schema=LAKE_COLUMNS)
+
+
+def _numbered(table: pa.Table, collector: str, run: str, numbers: pa.Array) -> pa.Table:
+    """Return the rows as a collector numbered them."""
+    count = len(numbers)
+    names = {"collector_id": pa.repeat(collector, count), "incarnation": pa.repeat(run, count)}
+    return _with(table, {**names, "seq": numbers})
+
+
+def _with(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
+    """Return the table with these in place of its columns of the same names."""
+    for column, values in columns.items():
+        place = table.column_names.index(column)
+        table = table.set_column(place, table.schema.field(place), values)
+    return table
 
 
 def make_lake(path: Path, templates: Templates, events: int, days: int) -> int:

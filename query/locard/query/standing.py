@@ -16,6 +16,7 @@ from typing import Any, Final
 import duckdb
 
 from locard.evidence.unsealed import Unsealed, unsealed
+from locard.query.gaps_near import gaps_near
 from locard.query.lake import reading
 from locard.query.selection import Selection, select
 from locard.schema import LakePlace, rfc3339
@@ -35,11 +36,6 @@ _DUPLICATES: Final = """
         GROUP BY event_id
         HAVING count(DISTINCT (session_id, workflow_id, principal, kind, arguments, result)) > 1
     )
-"""
-_GAPS: Final = """
-    SELECT collector_id, incarnation, first_seq, last_seq, count, what, drop_reason FROM gaps
-    WHERE what <> 'unaccounted' AND collector_id IN (SELECT unnest($1::VARCHAR[]))
-    ORDER BY ALL
 """
 
 
@@ -149,11 +145,13 @@ def standing(
     with reading():
         selected, names = select(connection, selection)
         counted = connection.execute(_COUNTS.format(selected=selected), names).fetchall()
-        gaps = _gaps(connection, _spans(counted), is_all=selection is None)
+        (is_part,) = connection.execute("SELECT getvariable('lake_is_part')").fetchone() or (False,)
+        gaps: list[dict[str, Any]] = []
+        if not is_part:
+            gaps = gaps_near(connection, _spans(counted), is_all=selection is None)
         (differing,) = connection.execute(
             _DUPLICATES.format(condition=condition), values
         ).fetchone() or (0,)
-        (is_part,) = connection.execute("SELECT getvariable('lake_is_part')").fetchone() or (False,)
     count: Counter[str] = Counter()
     for gap in gaps:
         count[gap["what"]] += gap["count"]
@@ -197,25 +195,3 @@ def _absences(counted: Sequence[tuple[Any, ...]]) -> dict[str, int]:
         for why in told.values() if isinstance(told, dict) else ():
             count[str(why)] += events
     return dict(count)
-
-
-def _gaps(
-    connection: duckdb.DuckDBPyConnection,
-    spans: Mapping[tuple[str, str], tuple[int, int]],
-    *,
-    is_all: bool,
-) -> list[dict[str, Any]]:
-    """Return the gaps of these sources; of a part of the lake those that touch its numbers."""
-    if not spans:
-        return []
-    rows = connection.execute(_GAPS, [sorted({collector for collector, _ in spans})]).fetchall()
-    names = ("collector_id", "incarnation", "first_seq", "last_seq", "count", "what", "drop_reason")
-    found = []
-    for row in rows:
-        gap = dict(zip(names, row, strict=True))
-        span = spans.get((gap["collector_id"], gap["incarnation"]))
-        if span and (
-            is_all or (gap["last_seq"] >= span[0] - 1 and gap["first_seq"] <= span[1] + 1)
-        ):
-            found.append(gap)
-    return found
