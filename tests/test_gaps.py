@@ -18,6 +18,7 @@ from locard.cli.commands import locard
 from locard.evidence import SigningKey, signed
 from locard.query import connect, find_gaps
 from locard.query.gap_view import GAPS, NUMBERED, STREAMS, gaps_of
+from locard.query.gap_view import numbered as numbered_rows
 from locard.schema import AccountingEvent, Event
 from locard.schema.arrow import event_table
 from making import event
@@ -398,7 +399,7 @@ def test_any_history_of_losses_gives_exactly_its_ranges(events):
     with duckdb.connect() as connection:
         connection.from_arrow(event_table(events)).create("lake_rows")
         found = connection.execute(f"FROM ({GAPS.sql}) ORDER BY ALL").fetchall()
-        in_blocks = gaps_of(NUMBERED, NUMBERED, block=4)
+        in_blocks = gaps_of(numbered_rows(NUMBERED), NUMBERED, block=4)
         assert connection.execute(f"FROM ({in_blocks}) ORDER BY ALL").fetchall() == found
         connection.execute(f"CREATE VIEW gaps AS {GAPS.sql}")
         counts = connection.execute(

@@ -194,6 +194,22 @@ def test_a_whole_answer_says_that_nothing_is_known_to_be_missing(lake):
     assert "locard verify" in stands.sentence()
 
 
+def test_a_gap_that_goes_on_far_beyond_an_answer_is_cut(tmp_path):
+    """A session has few of a collector's numbers, and only those near them are looked at."""
+    there = [0, 30_000, 30_001, 60_000]
+    rows = [
+        event(session_id=f"s{n // 30_000}", collector_id="c", incarnation="i", seq=n) for n in there
+    ]
+    with connect(publish(tmp_path / "lake", *rows)) as connection:
+        near = standing(connection, Selection(session_id="s1"), None).gaps
+        whole = standing(connection, None, None).gaps
+    assert [(gap["first_seq"], gap["last_seq"], gap["count"]) for gap in near] == [
+        (20_000, 29_999, 10_000),
+        (30_002, 40_001, 10_000),
+    ]
+    assert [(gap["first_seq"], gap["last_seq"]) for gap in whole] == [(1, 29_999), (30_002, 59_999)]
+
+
 def test_a_standing_counts_what_is_within_the_answer_and_nothing_else(tmp_path):
     """Over the sources, times and absences of one session; another one has gaps of its own."""
     mine = [

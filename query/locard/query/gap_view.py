@@ -24,11 +24,11 @@ from locard.query.view import View
 _BLOCK: Final = 4096  # numbers
 
 
-def gaps_of(numbered: str, stated: str, block: int = _BLOCK) -> str:
+def gaps_of(rows: str, stated: str, block: int = _BLOCK) -> str:
     """Return a statement for the rows of `gaps` of some numbers.
 
     Args:
-        numbered: a condition on the rows whose numbers count.
+        rows: a statement for the rows whose numbers count, as `numbered` makes it.
         stated: a condition on the rows whose statements count.
         block: how many numbers are looked at as one, a power of 2.
     """
@@ -39,12 +39,12 @@ def gaps_of(numbered: str, stated: str, block: int = _BLOCK) -> str:
         SELECT {named}, seq - {within} AS block,
             count(*) = {block} AND bit_count(bitstring_agg({within}, 0, {block - 1})) = {block}
                 AS is_full
-        FROM lake_rows WHERE {numbered}
+        FROM ({rows})
         GROUP BY ALL
     ), numbered AS (
         SELECT one.collector_id, one.incarnation, one.principal, one.seq,
             min(event_id) <> max(event_id) AS is_doubled
-        FROM (SELECT *, seq - {within} AS block FROM lake_rows WHERE {numbered}) AS one
+        FROM (SELECT *, seq - {within} AS block FROM ({rows})) AS one
         JOIN (FROM blocks WHERE NOT is_full) AS other ON one.collector_id = other.collector_id
             AND one.block = other.block
             AND one.incarnation IS NOT DISTINCT FROM other.incarnation
@@ -160,6 +160,13 @@ def gaps_of(numbered: str, stated: str, block: int = _BLOCK) -> str:
     """  # noqa: S608 - made of constants and of conditions with parameters
 
 
+def numbered(condition: str) -> str:
+    """Return a statement for what `gaps` needs of some rows that a collector numbered."""
+    return f"""
+        SELECT collector_id, incarnation, principal, seq, event_id FROM lake_rows
+        WHERE {condition}"""  # noqa: S608 - made of constants and of conditions with parameters
+
+
 NUMBERED: Final = "collector_id IS NOT NULL AND seq IS NOT NULL"
 """Of a row that a collector numbered."""
 GAPS: Final = View(
@@ -167,7 +174,7 @@ GAPS: Final = View(
     "One range of numbers of one stream that the lake does not have, or has twice, or that no "
     "statement speaks for yet. What left the event log unread is missing here like anything else: "
     "that it did, only the manifests of segments tell.",
-    gaps_of(NUMBERED, NUMBERED),
+    gaps_of(numbered(NUMBERED), NUMBERED),
     {
         "principal": "who sent the stream",
         "count": "how many numbers the range has",

@@ -7,12 +7,17 @@ from typing import Any, Final
 
 import duckdb
 
-from locard.query.gap_view import NUMBERED, gaps_of
+from locard.query.gap_view import NUMBERED, gaps_of, numbered
 
 _GAPS: Final = """
     SELECT collector_id, incarnation, first_seq, last_seq, count, what, drop_reason FROM ({gaps})
     WHERE what <> 'unaccounted' ORDER BY ALL
 """
+_LATER: Final = """
+    SELECT collector_id, incarnation, principal, seq, event_id FROM lake_rows
+    WHERE collector_id = $1 AND incarnation IS NOT DISTINCT FROM $2 AND seq > $3 LIMIT 1
+"""
+"""Any row further on: that there is one makes the numbers before it known."""
 _BEYOND: Final = 10_000  # numbers before and behind an answer that are looked at
 _MOST_RUNS: Final = 50  # of collectors, beyond which all their numbers are looked at
 
@@ -43,7 +48,13 @@ def gaps_near(
     near: dict[tuple[str, str], tuple[int, int]] = {}
     if not is_all and len(spans) <= _MOST_RUNS:
         near = {who: (max(0, a - _BEYOND), b + _BEYOND) for who, (a, b) in spans.items()}
-    rows = connection.execute(*_asked(sorted({name for name, _ in spans}), near)).fetchall()
+    later = [
+        row
+        for who, (_, end) in near.items()
+        for row in connection.execute(_LATER, [*who, end]).fetchall()
+    ]
+    collectors = sorted({name for name, _ in spans})
+    rows = connection.execute(*_asked(collectors, near, later)).fetchall()
     names = ("collector_id", "incarnation", "first_seq", "last_seq", "count", "what", "drop_reason")
     found = []
     for row in rows:
@@ -61,19 +72,36 @@ def gaps_near(
 
 
 def _asked(
-    collectors: Sequence[str], near: Mapping[tuple[str, str], tuple[int, int]]
+    collectors: Sequence[str],
+    near: Mapping[tuple[str, str], tuple[int, int]],
+    later: Sequence[tuple[Any, ...]],
 ) -> tuple[str, list[Any]]:
-    """Return the statement for gaps of these collectors, near these numbers where there are any."""
+    """Return the statement for gaps of these collectors, near these numbers where there are any.
+
+    Args:
+        near: of a collector's run, the first and last number to look at.
+        later: rows that count as well.
+    """
     if not near:
         whole = "FROM gaps WHERE collector_id IN (SELECT unnest($1::VARCHAR[]))"
         return _GAPS.format(gaps=whole), [list(collectors)]
-    windows, values = [], list[Any]([list(collectors)])
-    for (collector, incarnation), (begin, end) in near.items():
-        first = len(values) + 1
-        windows.append(
-            f"(collector_id = ${first} AND incarnation IS NOT DISTINCT FROM ${first + 1}"
-            f" AND seq BETWEEN ${first + 2} AND ${first + 3})"
+    values: list[Any] = [list(collectors)]
+    # One statement for each, since of alternatives DuckDB takes none to the files.
+    parts = []
+    for who, window in near.items():
+        a, b, c, d = _places(values, (*who, *window))
+        parts.append(
+            numbered(
+                f"collector_id = {a} AND incarnation IS NOT DISTINCT FROM {b}"
+                f" AND seq BETWEEN {c} AND {d}"
+            )
         )
-        values += [collector, incarnation, begin, end]
+    parts += [f"SELECT {', '.join(_places(values, row))}" for row in later]
     stated = f"{NUMBERED} AND list_contains($1::VARCHAR[], collector_id)"
-    return _GAPS.format(gaps=gaps_of(" OR ".join(windows), stated)), values
+    return _GAPS.format(gaps=gaps_of(" UNION ALL ".join(parts), stated)), values
+
+
+def _places(values: list[Any], more: Sequence[Any]) -> list[str]:
+    """Add values to those of a statement, and return how it names them."""
+    values += more
+    return [f"${n}" for n in range(len(values) - len(more) + 1, len(values) + 1)]
