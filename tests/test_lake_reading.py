@@ -15,7 +15,8 @@ from deltalake.transaction import AddAction
 
 from lakes import publish
 from locard.query import VIEWS, confine, connect, run, timeline
-from locard.query.lake import STORED, known_columns
+from locard.query.lake import STORED, known_columns, refresh
+from locard.query.versions import newest_version
 from locard.schema import LAKE_FORMAT_KEY, CannotContinue
 from locard.schema.arrow import EVENT_COLUMNS, STORED_COLUMNS
 from making import event, said
@@ -151,6 +152,35 @@ def test_a_connection_sees_the_lake_as_it_was_when_it_was_opened(lake):
         publish(lake, event(session_id="s2"))
         assert connection.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
     assert ask(lake, "SELECT count(*) FROM events") == [(2,)]
+
+
+def test_an_open_connection_can_be_refreshed_and_keeps_its_scope(tmp_path):
+    """It sees what was published since, of its workflows alone, and no other files."""
+    lake = tmp_path / "lake"
+    both = [event(workflow_id="mine"), event(workflow_id="others")]
+    publish(lake, *both)
+    with connect(lake, workflows=frozenset({"mine"})) as connection:
+        confine(connection, lake)
+        connection.execute("FROM events").fetchone()
+        publish(lake, event(workflow_id="mine"), event(workflow_id="others"))
+        assert refresh(connection, lake, newest_version(lake))
+        found = connection.execute("SELECT workflow_id, count(*) FROM events GROUP BY ALL")
+        assert found.fetchall() == [("mine", 2)]
+        (version,) = connection.execute("SELECT getvariable('lake_version')").fetchall()
+        assert version == (newest_version(lake),)
+        with pytest.raises(duckdb.PermissionException):
+            connection.execute("FROM read_csv('/etc/passwd')")
+
+
+def test_a_version_with_other_columns_needs_another_connection(lake):
+    """The views were made for the columns that there were."""
+    with connect(lake) as connection:
+        before = set(lake.glob("*/*.parquet"))
+        publish(lake, event())
+        (path,) = set(lake.glob("*/*.parquet")) - before
+        rows = pq.read_table(path, partitioning=None)
+        pq.write_table(rows.append_column("novel", pa.array([7] * rows.num_rows)), path)
+        assert not refresh(connection, lake, newest_version(lake))
 
 
 def test_a_file_that_no_commit_names_is_not_read(lake):

@@ -12,15 +12,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import unquote
 
 import duckdb
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from locard.query.event_view import PLACED, PLACES
 from locard.query.macros import MACROS
 from locard.query.refusals import FILE_TROUBLE
+from locard.query.versions import live_files
 from locard.query.views import VIEWS
 from locard.schema import (
     EVENT_TYPE_OF_KIND,
@@ -28,7 +26,6 @@ from locard.schema import (
     CannotContinue,
     EventCore,
     LakePlace,
-    check_lake_format,
 )
 
 STORED: Final = ("log_topic_id", "log_partition", "log_offset", "redaction", "evidence")
@@ -42,10 +39,6 @@ _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _PARTITION: Final = "ingest_date"
 _PARTITION_OF_FILE: Final = f"{_PARTITION}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^/]*$"
 _GLOB: Final = re.compile(r"[*?\[]")
-
-
-class NoSuchVersion(CannotContinue):
-    """The lake has no such version: it is negative, or there are not yet so many."""
 
 
 def connect(
@@ -63,14 +56,13 @@ def connect(
     Raises:
         CannotContinue: there is no lake, it cannot be read, or it is of another major format.
     """
-    version, files = _live_files(lake, version)
+    version, files = live_files(lake, version)
     connection = duckdb.connect(config=_NO_EXTENSIONS)
     try:
         if isinstance(lake, BucketPlace):
             lake.let_read(connection)
         with reading():
-            connection.execute("SET VARIABLE lake_version = $1", [version])
-            connection.execute("SET VARIABLE lake_is_part = $1", [workflows is not None])
+            _tell(connection, version, files, workflows)
             _define(connection, files, workflows)
     except BaseException:
         connection.close()
@@ -78,15 +70,22 @@ def connect(
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection) -> None:
+def confine(connection: duckdb.DuckDBPyConnection, lake: LakePlace | None = None) -> None:
     """Let statements on this connection read the lake's files and nothing else of the machine.
 
     DuckDB does not know files that may be read and not written: a statement that somebody else
     wrote has to go through `locard.query.statements.run`, which lets none pass that writes.
-    What may be read is what the connection was opened on.
+
+    Args:
+        lake: it may be refreshed to later versions, so that all files of this lake may be read; by
+            default those that the connection was opened on, and no others.
     """
     (files,) = connection.execute("SELECT getvariable('lake_files')").fetchone() or ([],)
-    connection.execute("SET allowed_paths = $1", [sorted({*files, *map(_literal, files)})])
+    if lake is None:
+        connection.execute("SET allowed_paths = $1", [sorted({*files, *map(_literal, files)})])
+    else:
+        directory = lake.uri if isinstance(lake, BucketPlace) else str(lake.absolute())
+        connection.execute("SET allowed_directories = $1", [[directory]])
     connection.execute("SET temp_directory = ''")  # else what is read could be spilled into a file
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -109,27 +108,76 @@ def reading() -> Iterator[None]:
         ) from error
 
 
-def _define(
-    connection: duckdb.DuckDBPyConnection, files: list[str], workflows: frozenset[str] | None
+def refresh(connection: duckdb.DuckDBPyConnection, lake: LakePlace, version: int) -> bool:
+    """Let an open connection see another version of its lake, with the same scope.
+
+    What was read of files that both versions have need not be read again.
+
+    Returns:
+        whether it does; not where the version has other columns, and so needs another connection.
+
+    Raises:
+        CannotContinue: as `connect`.
+    """
+    version, files = live_files(lake, version)
+    with reading():
+        connection.abort()  # what the last question left unread
+        ((scope,),) = connection.execute("SELECT getvariable('lake_scope')").fetchall()
+        workflows = None if scope is None else frozenset(scope)
+        before = connection.table(PLACED)
+        rows = _rows(connection, files, workflows) if files else None
+        if rows is None or (rows.columns, rows.types) != (before.columns, before.types):
+            return False
+        rows.create_view(PLACED, replace=True)
+        _tell(connection, version, files, workflows)
+    return True
+
+
+def _tell(
+    connection: duckdb.DuckDBPyConnection,
+    version: int,
+    files: list[str],
+    workflows: frozenset[str] | None,
 ) -> None:
-    """Define the rows of the lake over its files, and the views over those."""
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET parquet_metadata_cache = true")
-    connection.execute("SET VARIABLE lake_files = $1", [files])
-    if not files:
-        rows = _empty_rows(connection)
-        rows.project("*, 0::UBIGINT AS file_number, 0::BIGINT AS row_in_file").create(PLACED)
-        _define_views(connection, is_part=workflows is not None)
-        return
+    """Let statements know what the connection shows."""
+    scope = None if workflows is None else sorted(workflows)
+    for name, value in (
+        ("lake_version", version),
+        ("lake_is_part", workflows is not None),
+        ("lake_scope", scope),
+        ("lake_files", files),
+    ):
+        connection.execute(f"SET VARIABLE {name} = $1", [value])
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, files: list[str], workflows: frozenset[str] | None
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of these files that are in the scope, with every known column."""
     found = connection.read_parquet(
         list(map(_literal, files)),
         union_by_name=True,
         hive_partitioning=False,  # a directory above the lake may be called `kind=…`
     )
     rows = _with_known_columns(found)
-    if workflows is not None:
-        names = ", ".join(map(_quoted, sorted(workflows)))
-        rows = rows.filter(f"workflow_id IN ({names})" if names else "false")
+    if workflows is None:
+        return rows
+    names = ", ".join(map(_quoted, sorted(workflows)))
+    return rows.filter(f"workflow_id IN ({names})" if names else "false")
+
+
+def _define(
+    connection: duckdb.DuckDBPyConnection, files: list[str], workflows: frozenset[str] | None
+) -> None:
+    """Define the rows of the lake over its files, and the views over those."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET parquet_metadata_cache = true")
+    if not files:
+        rows = _empty_rows(connection)
+        rows.project("*, 0::UBIGINT AS file_number, 0::BIGINT AS row_in_file").create(PLACED)
+        _define_views(connection, is_part=workflows is not None)
+        return
+    rows = _rows(connection, files, workflows)
     # To define a view DuckDB reads the heads of all files again; over an empty table it need not.
     columns = zip(map(_identifier, rows.columns), rows.types, strict=True)
     connection.execute(f"CREATE TABLE {PLACED} ({', '.join(f'{n} {t}' for n, t in columns)})")
@@ -201,56 +249,6 @@ def _empty_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelatio
     partition = pa.field(_PARTITION, pa.date32())
     columns = pa.schema([*EVENT_COLUMNS, *STORED_COLUMNS, partition])
     return connection.from_arrow(columns.empty_table())
-
-
-def newest_version(lake: LakePlace, version: int | None = None) -> int:
-    """Return the version of the lake that there is now, or the given one if there is one.
-
-    Raises:
-        CannotContinue: there is no lake, no such version, or it cannot be read.
-    """
-    with _opening(lake):
-        return _checked(lake, version)[1]
-
-
-def _live_files(lake: LakePlace, version: int | None) -> tuple[int, list[str]]:
-    with _opening(lake):
-        table, wanted = _checked(lake, version)
-        if wanted != table.version():
-            table.load_as_version(wanted)
-        check_lake_format(table.metadata().configuration, str(lake))
-        return wanted, sorted(map(unquote, table.file_uris()))
-
-
-def _checked(lake: LakePlace, version: int | None) -> tuple[DeltaTable, int]:
-    """Return the table at its newest version, and the wanted version, which there is.
-
-    A version that there is not yet is refused here: looking for it takes as long as it is far away.
-    """
-    if isinstance(lake, BucketPlace):
-        table = DeltaTable(lake.uri, storage_options=lake.delta_options)
-    else:
-        table = DeltaTable(lake)
-    if version is not None and not 0 <= version <= table.version():
-        raise NoSuchVersion("the lake has no such version; ask for the newest")
-    return table, table.version() if version is None else version
-
-
-@contextmanager
-def _opening(lake: LakePlace) -> Iterator[None]:
-    try:
-        yield
-    except TableNotFoundError as error:
-        raise CannotContinue(
-            f"there is no lake at {lake}; import or record something first, or name another "
-            "directory with --home"
-        ) from error
-    except (DeltaError, OSError) as error:
-        first_line = str(error).strip().split("\n", 1)[0]
-        raise CannotContinue(
-            f"the lake at {lake} cannot be read: {first_line}; check its permissions, or restore "
-            "it from a copy"
-        ) from error
 
 
 def _literal(path: str) -> str:

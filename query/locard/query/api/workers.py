@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ import duckdb
 from fastapi import HTTPException
 
 from locard.query.api.questions import Lake, Told
-from locard.query.lake import NoSuchVersion, confine, connect, newest_version
+from locard.query.lake import confine, connect, refresh
+from locard.query.versions import NoSuchVersion, newest_version
 from locard.schema import LakePlace, LocardError
 
 log = logging.getLogger(__name__)
@@ -129,12 +130,20 @@ class _Opened:
 
     def lake(self, workflows: frozenset[str] | None, version: int | None) -> Lake:
         wanted = newest_version(self._place, version)
-        if self._lake is None or (self._lake.version, self._workflows) != (wanted, workflows):
-            self.close()
-            connection = connect(self._place, workflows=workflows, version=wanted)
-            connection.execute("SET memory_limit = $1", [self._room.memory])
-            confine(connection)
-            self._lake, self._workflows = Lake(connection, self._place, wanted), workflows
+        if self._lake is None or self._workflows != workflows:
+            return self._open(workflows, wanted)
+        if self._lake.version != wanted:
+            if not refresh(self._lake.connection, self._place, wanted):
+                return self._open(workflows, wanted)
+            self._lake = replace(self._lake, version=wanted)
+        return self._lake
+
+    def _open(self, workflows: frozenset[str] | None, version: int) -> Lake:
+        self.close()
+        connection = connect(self._place, workflows=workflows, version=version)
+        connection.execute("SET memory_limit = $1", [self._room.memory])
+        confine(connection, self._place)
+        self._lake, self._workflows = Lake(connection, self._place, version), workflows
         return self._lake
 
     def close(self) -> None:
