@@ -74,7 +74,7 @@ class Turns:
         """
         job = Job(question, given, workflows, version, page)
         async with self._turns:
-            worker = await self._worker()
+            worker = await self._worker(workflows)
             work = asyncio.ensure_future(run_in_threadpool(worker.ask, job))
             left = asyncio.ensure_future(_left(request))
             try:
@@ -95,10 +95,11 @@ class Turns:
             except WorkerDied:
                 raise HTTPException(503, _ENDED) from None
 
-    async def _worker(self) -> Worker:
-        """Return a process that is free: one that answered before, or a new one."""
+    async def _worker(self, workflows: frozenset[str] | None) -> Worker:
+        """Return a process that is free: the last that had this scope, else any, else a new one."""
         while self._idle:
-            worker = self._idle.pop()
+            same = [n for n, one in enumerate(self._idle) if one.workflows == workflows]
+            worker = self._idle.pop(same[-1] if same else -1)
             if worker.is_alive:
                 return worker
         return await run_in_threadpool(Worker, self._lake, self._room)

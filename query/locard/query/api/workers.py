@@ -84,6 +84,7 @@ class Worker:
         )
         self._process.start()
         self.is_good = True
+        self.workflows: frozenset[str] | None = None  # the scope that it has the lake open in
         theirs.close()
 
     def ask(self, job: Job) -> Any:
@@ -93,6 +94,7 @@ class Worker:
             HTTPException: the question was refused, or could not be answered.
             WorkerDied: the process ended.
         """
+        self.workflows = job.workflows
         try:
             self._pipe.send(job)
             self.is_good, kind, *rest = self._pipe.recv()
