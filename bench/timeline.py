@@ -72,13 +72,14 @@ def run(report: Report, scratch: Path, events: int, days: int) -> None:
     ]
     plain = _by_hand(path, sessions[:5])
     optimize(path, _START + timedelta(days=days + 1))
-    warm = _questions(report, case, path, sessions)
+    calls = _calls(path, sessions)
+    warm = _questions(report, case, path, sessions, calls)
     least = floor(path, scratch, sessions[:6])
     report.figure(case, "plain DuckDB over the unsorted files, one session", plain * 1e3, "ms")
     report.figure(case, "the one file that holds it, one session", least * 1e3, "ms")
     report.figure(case, "one session: plain DuckDB over ours", plain / warm, "x")
     report.figure(case, "one session: ours over the floor", warm / least, "x", "<=3")
-    _over_http(report, case, path, sessions)
+    _over_http(report, case, path, sessions, calls)
     if days > _QUICK_DAYS:  # that many readers alone take minutes on two cores
         _many_readers(report, case, path, sessions, templates)
 
@@ -97,10 +98,10 @@ def _by_hand(path: Path, sessions: Sequence[str]) -> float:
     return statistics.median(times)
 
 
-def _questions(report: Report, case: str, path: Path, sessions: Sequence[str]) -> float:
-    """Print each question cold and warm; return the median of a session's timeline, warm."""
+def _calls(path: Path, sessions: Sequence[str]) -> list[tuple[str, str]]:
+    """Return a tool call of each of some sessions, with the session."""
     with connect(path) as lake:
-        calls = [
+        return [
             row
             for session in sessions[:10]
             for row in lake.execute(
@@ -109,6 +110,16 @@ def _questions(report: Report, case: str, path: Path, sessions: Sequence[str]) -
                 [session],
             ).fetchall()
         ]
+
+
+def _questions(
+    report: Report,
+    case: str,
+    path: Path,
+    sessions: Sequence[str],
+    calls: Sequence[tuple[str, str]],
+) -> float:
+    """Print each question cold and warm; return the median of a session's timeline, warm."""
     asked: dict[str, list[Ask]] = {
         "one session": [_of(Selection(session_id=name)) for name in sessions],
         "one trace": [_of(Selection(trace_id=name)) for name in sessions[:6]],
@@ -176,15 +187,33 @@ class _Served:
         self._thread.join()
 
 
-def _over_http(report: Report, case: str, path: Path, sessions: Sequence[str]) -> None:
+def _over_http(
+    report: Report,
+    case: str,
+    path: Path,
+    sessions: Sequence[str],
+    calls: Sequence[tuple[str, str]],
+) -> None:
+    person = {"person": "‹PERSON:k1:0000000000000003›"}
+    asked: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
+        "one session": [("GET", f"/v1/sessions/{name}/timeline", {}) for name in sessions],
+        "one trace": [("GET", "/v1/timeline", {"params": {"trace": n}}) for n in sessions[:6]],
+        "one person, a page": [("GET", "/v1/timeline", {"params": person})] * 3,
+        "explain": [("GET", f"/v1/events/{event}/explanation", {}) for event, _ in calls],
+        "an aggregate over everything": [("POST", "/v1/sql", {"json": {"statement": _AGGREGATE}})],
+        "free-text search": [("POST", "/v1/sql", {"json": {"statement": _SEARCH}})],
+    }
     with _Served(query_app(path, _TOKEN)) as address, _client(address) as client:
-        times = []
-        for session in sessions:
-            began = time.perf_counter()
-            client.get(f"/v1/sessions/{session}/timeline").raise_for_status()
-            times.append(time.perf_counter() - began)
-    report.figure(case, "one session over HTTP, median", statistics.median(times) * 1e3, "ms")
-    report.figure(case, "one session over HTTP, p99", _p99(times) * 1e3, "ms")
+        client.get("/v1/gaps").raise_for_status()  # a process is there
+        for name, requests in asked.items():
+            times = []
+            for method, url, more in requests:
+                began = time.perf_counter()
+                client.request(method, url, **more).raise_for_status()
+                times.append(time.perf_counter() - began)
+            median = statistics.median(times) * 1e3
+            report.figure(case, f"{name} over HTTP, median", median, "ms")
+            report.figure(case, f"{name} over HTTP, p99", _p99(times) * 1e3, "ms")
 
 
 def _many_readers(

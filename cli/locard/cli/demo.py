@@ -148,6 +148,8 @@ def _quote(text: str) -> None:
 
 def _go_on(home: Path) -> None:
     click.echo("Go on from here:")
+    click.echo(f"  locard --home {home} incidents")
+    click.echo(f"  locard --home {home} explain --session {SESSION} 8")
     click.echo(f"  locard --home {home} timeline --session {SESSION} --details")
     click.echo(f'  locard --home {home} sql "FROM pseudonyms"')
     click.echo(f"  locard --home {home} sessions --format json")
