@@ -204,7 +204,7 @@ def _over_http(
         "free-text search": [("POST", "/v1/sql", {"json": {"statement": _SEARCH}})],
     }
     with _Served(query_app(path, _TOKEN)) as address, _client(address) as client:
-        client.get("/v1/gaps").raise_for_status()  # a process is there
+        client.get("/readyz").raise_for_status()  # a process is there
         for name, requests in asked.items():
             times = []
             for method, url, more in requests:
