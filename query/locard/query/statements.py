@@ -133,7 +133,9 @@ def _check(
     for candidate in candidates:
         tree = _tree(connection, candidate)
         if tree is not None:
-            found = forbidden(tree) or (_other_than_views(tree) if only_views else None)
+            found = forbidden(tree) or (
+                _other_than_views(tree, _relations(connection)) if only_views else None
+            )
             if found is None:
                 return
             raise CannotContinue(f"{_ONLY_READS}; `{one_line(found)}` is something else")
@@ -177,13 +179,26 @@ def forbidden(tree: Any) -> str | None:
     return next(filter(None, map(_forbidden_here, _objects_in(tree))), None)
 
 
-def _other_than_views(tree: Any) -> str | None:
-    """Return what in a syntax tree names a table that is no documented view; `None` for nothing."""
-    own = {
-        str(named.get("key")).lower()
+def _relations(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Return the names, in lower case, of every table and view that there is."""
+    found = connection.execute(
+        "SELECT view_name FROM duckdb_views() UNION ALL SELECT table_name FROM duckdb_tables()"
+    )
+    return frozenset(name.lower() for (name,) in found.fetchall())
+
+
+def _other_than_views(tree: Any, relations: frozenset[str]) -> str | None:
+    """Return what in a syntax tree names a table that is no documented view; `None` for nothing.
+
+    A name that a statement gives itself counts where nothing else can have it, neither a file nor
+    a relation: outside of its WITH, and within the definition itself, it would mean that.
+    """
+    named = {
+        str(one.get("key")).lower()
         for item in _objects_in(tree)
-        for named in (item.get("cte_map") or {}).get("map", ())
+        for one in (item.get("cte_map") or {}).get("map", ())
     }
+    own = {name for name in named if _NAME.fullmatch(name) and name not in relations}
     for item in _objects_in(tree):
         if item.get("type") == "BASE_TABLE":
             path = item.get("qualified_name", {}).get("path") or [item.get("table_name")]
