@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from locard.query import Format
 
-_ROW: Final = re.compile(r"#?[0-9]{1,7}")
 _INCIDENT_COLUMNS: Final = (
     "session_id",
     "verdict",
@@ -84,9 +82,9 @@ def explain(
 def _event_of_row(connection: duckdb.DuckDBPyConnection, given: str, session_id: str | None) -> str:
     """Return the event that is meant by the number of a row in the timeline, or what was given."""
     from locard.query import timeline
-    from locard.query.timeline import position_of
+    from locard.query.timeline import ROW_NUMBER, position_of
 
-    if session_id is None or not _ROW.fullmatch(given):
+    if session_id is None or not ROW_NUMBER.fullmatch(given):
         return given
     rows = timeline(connection, session_id)
     return rows[position_of(rows, given)].event_id

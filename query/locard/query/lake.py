@@ -143,7 +143,6 @@ def _tell(
     scope = None if workflows is None else sorted(workflows)
     for name, value in (
         ("lake_version", version),
-        ("lake_is_part", workflows is not None),
         ("lake_scope", scope),
         ("lake_files", files),
     ):

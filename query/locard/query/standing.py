@@ -145,7 +145,9 @@ def standing(
     with reading():
         selected, names = select(connection, selection)
         counted = connection.execute(_COUNTS.format(selected=selected), names).fetchall()
-        (is_part,) = connection.execute("SELECT getvariable('lake_is_part')").fetchone() or (False,)
+        (is_part,) = connection.execute(
+            "SELECT getvariable('lake_scope') IS NOT NULL"
+        ).fetchone() or (False,)
         gaps: list[dict[str, Any]] = []
         if not is_part:
             gaps = gaps_near(connection, _spans(counted), is_all=selection is None)

@@ -25,7 +25,7 @@ from locard.schema import CannotContinue
 TIMELINE_VERSION: Final = "1.0"
 _GONE: Final = ("quarantined", "erased", "expired")
 _FEWEST_CHARACTERS: Final = 4  # of an event id that stand for the whole
-_NUMBER: Final = re.compile(r"#?([0-9]{1,7})")
+ROW_NUMBER: Final = re.compile(r"#?([0-9]{1,7})")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def position_of(rows: Sequence[TimelineRow], given: str) -> int:
         CannotContinue: it means none of the rows, or several.
     """
     exact = [n for n, row in enumerate(rows) if row.event_id == given]
-    number = _NUMBER.fullmatch(given)
+    number = ROW_NUMBER.fullmatch(given)
     if exact:
         return exact[0]
     if number and 1 <= int(number[1]) <= len(rows):

@@ -122,11 +122,9 @@ class RegistryFile:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN IMMEDIATE")
         with connection:
-            if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                connection.execute(_MORE_WORKFLOWS)
-                return
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
+            if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version={_FORMAT}")
             connection.execute(_MORE_WORKFLOWS)
-            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={_FORMAT}")

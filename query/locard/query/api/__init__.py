@@ -12,9 +12,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from locard.query.api.answers import answer, failed, misunderstood, refused
-from locard.query.api.bodies import LimitedBodies, only_known_parameters
 from locard.query.api.callers import Authority, Caller, OneToken, Permission, Role
 from locard.query.api.case_routes import CaseRoutes
+from locard.query.api.incoming import LimitedBodies, only_known_parameters
 from locard.query.api.metrics import QueryMetrics
 from locard.query.api.models import Problem, Rows
 from locard.query.api.routes import Routes

@@ -20,6 +20,7 @@ from starlette.routing import Match, Route
 from locard.query.values import distinct, plain
 
 NDJSON: Final = "application/x-ndjson"
+FAILED: Final = "the API failed; see its own log"
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -99,4 +100,4 @@ async def misunderstood(_: Request, error: Exception) -> Response:
 
 async def failed(_: Request, __: Exception) -> Response:
     """Answer what nobody foresaw; the error's text is not told, since it may quote the record."""
-    return answer({"error": "the API failed; see its own log"}, 500)
+    return answer({"error": FAILED}, 500)

@@ -30,7 +30,6 @@ class Limits:
         at_once: questions; each may use all cores and much memory.
         memory: of DuckDB for one question, as DuckDB writes it.
         process_bytes: of memory for one question, DuckDB and what is made of its rows.
-        rows: of one page at most.
         bytes: of the rows that one statement may give.
     """
 
@@ -38,7 +37,6 @@ class Limits:
     at_once: int = 4
     memory: str = "2GB"
     process_bytes: int = 4 << 30
-    rows: int = 10_000
     bytes: int = 32 << 20
 
 

@@ -3,8 +3,8 @@
 A question is SQL or evidence that somebody else wrote, and either can be made to take hours or all
 memory there is, inside of a library that nothing interrupts. So each runs in a process that can be
 killed, under a limit on memory that the system holds, and whoever answers health checks and other
-callers shares nothing with it. A process keeps the lake open between questions, while it is the
-same version of it and the same scope.
+callers shares nothing with it. A process keeps the lake open between questions of one scope,
+and follows it to later versions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any, Final
 import duckdb
 from fastapi import HTTPException
 
-from locard.query.api.questions import Lake, Told
+from locard.query.api.answers import FAILED
+from locard.query.api.questions import Lake, Question, Told
 from locard.query.lake import confine, connect, refresh
 from locard.query.versions import NoSuchVersion, newest_version
 from locard.schema import LakePlace, LocardError
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 _PROCESSES: Final = multiprocessing.get_context("forkserver")
 # Where processes are forked from: it reads what they need once, and has no threads.
 _PROCESSES.set_forkserver_preload([__name__])
-TOO_MUCH: Final = "it needs more memory than one question may have; ask for less"
+_TOO_MUCH: Final = "it needs more memory than one question may have; ask for less"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Job:
         page: from which row on, and how many, where the answer has rows; `None` is all.
     """
 
-    question: Any
+    question: Question[..., Any]
     given: Mapping[str, Any] = field(repr=False)
     workflows: frozenset[str] | None
     version: int | None
@@ -189,7 +190,7 @@ def _answer(job: Job, opened: _Opened) -> tuple[Any, ...]:
         log.warning("a question was not answered: %s", error)
         return "refused", 503, str(error)
     except (MemoryError, duckdb.OutOfMemoryException):
-        return "refused", 422, TOO_MUCH
+        return "refused", 422, _TOO_MUCH
     except duckdb.Error as error:  # its text may quote what was read
         log.warning("a question was not answered: %s", type(error).__name__)
         return "refused", 503, "the lake could not be read; ask again"
@@ -197,7 +198,7 @@ def _answer(job: Job, opened: _Opened) -> tuple[Any, ...]:
         # Where and of which type, but not its text, since it may quote the record.
         trace = "".join(traceback.format_tb(error.__traceback__))
         log.error("a question failed: %s\n%s", type(error).__name__, trace)
-        return "refused", 500, "the API failed; see its own log"
+        return "refused", 500, FAILED
     return "told", told
 
 

@@ -1,4 +1,4 @@
-"""How much of a request is read at all: nothing that is asked needs more than a few pages."""
+"""What of a request is taken: a body of a few pages, and parameters that the page has."""
 
 from __future__ import annotations
 
